@@ -1,0 +1,76 @@
+"""Every error hubstats raises on purpose. Its text is safe to show and says what to do next.
+
+    HubstatsError
+    ├── ConfigError            what the user asked for cannot be done as asked
+    │   ├── TechniqueError     a technique file is broken or two of them collide
+    │   └── QueryError         no such query, or a parameter is missing, surplus or of the wrong type
+    ├── SourceError            a source could not be read
+    │   ├── Unreachable        no answer after every retry
+    │   ├── RateLimited        the quota did not come back within the longest wait allowed
+    │   ├── AccessDenied       the token is missing, wrong, or lacks a right
+    │   └── BadPage            an answer that is not what the interface documents
+    ├── StoreError             the DuckDB file cannot be opened, migrated or written
+    │   └── StoreBusy          another process holds the file
+    └── BenchError             a bench plan, experiment or run cannot be used
+
+The command line prints the text on one line and exits with 1 (2 for ConfigError).
+"""
+
+from __future__ import annotations
+
+
+class HubstatsError(Exception):
+    """Base of all expected failures; `str(error)` is one line for the user."""
+
+
+class ConfigError(HubstatsError):
+    """The request itself is wrong; nothing was done."""
+
+
+class TechniqueError(ConfigError):
+    """A technique file is broken, or two of them claim the same name."""
+
+
+class QueryError(ConfigError):
+    """A named query does not exist, or its parameters do not fit."""
+
+
+class SourceError(HubstatsError):
+    """A source could not be read; what was read before is kept and the next call resumes."""
+
+    def __init__(self, message: str, *, url: str | None = None, status: int | None = None) -> None:
+        super().__init__(message)
+        self.url = url
+        self.status = status
+
+
+class Unreachable(SourceError):
+    """The host did not answer, or answered with server errors, through every retry."""
+
+
+class RateLimited(SourceError):
+    """The quota is used up for longer than we are willing to wait in one go."""
+
+    def __init__(self, message: str, *, wait_seconds: float | None = None, url: str | None = None) -> None:
+        super().__init__(message, url=url, status=429)
+        self.wait_seconds = wait_seconds
+
+
+class AccessDenied(SourceError):
+    """The token is missing or wrong, or may not see this."""
+
+
+class BadPage(SourceError):
+    """The answer is not what the interface documents (HTML, truncated JSON, another shape)."""
+
+
+class StoreError(HubstatsError):
+    """The DuckDB file cannot be opened, migrated or written."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the DuckDB file; DuckDB lets either one writer or many readers in."""
+
+
+class BenchError(HubstatsError):
+    """A bench plan, experiment or run cannot be used."""

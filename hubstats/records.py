@@ -1,0 +1,521 @@
+"""The values that cross stage lines: sources -> records -> store -> detect -> estimate -> report.
+
+One frozen dataclass per table of the store. `TABLE` names the table, field names are its columns, and
+`KEY` lists the columns that make writing the same record twice a no-op. Times are aware UTC datetimes,
+sizes are bytes, shares lie in [0, 1], and what is not known is None, never a stand-in value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+FileStatus = Literal["ok", "missing", "gated", "disabled", "unavailable", "too_large", "malformed", "failed"]
+"""What became of one file of a repository.
+
+ok           read; for a config: a JSON object with a `peft_type`
+missing      the server said there is no such file (never a throttled or failed request)
+gated        terms must be accepted first
+disabled     the Hub has switched the repository off
+unavailable  the repository is private, deleted or renamed; the Hub does not tell which
+too_large    over the byte cap; the beginning is kept
+malformed    read, but not what its name promises (a config that is a list, or not PEFT's)
+failed       every retry failed; asked again by the next crawl
+"""
+
+VerdictState = Literal["used", "unknown_adapter", "merged", "several", "conflict", "mentioned", "none"]
+
+EvidenceKind = Literal["config", "weights", "trainer", "type", "tag", "code", "title", "prose", "name"]
+"""Kinds of evidence, strongest first. `type` is the field an image site's uploader chooses."""
+
+
+class Record:
+    """Base of all records."""
+
+    TABLE: ClassVar[str]
+    KEY: ClassVar[tuple[str, ...]] = ()
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel(Record):
+    """One repository as a listing (or a dump of it) shows it."""
+
+    TABLE: ClassVar[str] = "hub_model"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "model_id")
+
+    source: str
+    model_id: str
+    author: str | None = None
+    created_at: datetime | None = None
+    last_modified: datetime | None = None
+    downloads: int | None = None
+    """Downloads in the last 30 days, taken before any file of the repository is fetched."""
+    likes: int | None = None
+    tags: tuple[str, ...] = ()
+    library_name: str | None = None
+    pipeline_tag: str | None = None
+    base_model: str | None = None
+    base_model_relation: str | None = None
+    gated: bool | None = None
+    disabled: bool | None = None
+    has_card: bool | None = None
+    """README.md is in the file list; None when no file list was given."""
+    has_adapter_config: bool | None = None
+    weight_files: tuple[str, ...] | None = None
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard(Record):
+    """README.md of a repository, or why there is none."""
+
+    TABLE: ClassVar[str] = "model_card"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "model_id")
+
+    source: str
+    model_id: str
+    status: FileStatus
+    text: str | None = None
+    bytes: int | None = None
+    etag: str | None = None
+    detail: str | None = None
+    fetched_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterConfig(Record):
+    """adapter_config.json of a repository, or why there is none. `config` is the JSON text as served."""
+
+    TABLE: ClassVar[str] = "adapter_config"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "model_id")
+
+    source: str
+    model_id: str
+    status: FileStatus
+    peft_type: str | None = None
+    """As written in the file; an unknown value is kept as it is."""
+    config: str | None = None
+    bytes: int | None = None
+    etag: str | None = None
+    detail: str | None = None
+    fetched_at: datetime | None = None
+
+
+CodeRole = Literal["use", "library", "test", "docs", "vendored"]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFile(Record):
+    """One Python file or notebook that names peft, at one commit of one repository."""
+
+    TABLE: ClassVar[str] = "code_file"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "repo", "path")
+
+    source: str
+    repo: str
+    revision: str | None
+    path: str
+    blob_sha: str | None = None
+    status: FileStatus = "ok"
+    role: CodeRole | None = None
+    parser: Literal["ast", "fallback"] | None = None
+    """fallback: the file does not parse as Python 3; imports were read line by line."""
+    bytes: int | None = None
+    text: str | None = None
+    detail: str | None = None
+    fetched_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeImport(Record):
+    """One name that one statement takes from peft (or one call that constructs a config)."""
+
+    TABLE: ClassVar[str] = "code_import"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "repo", "path")
+    """A file's imports are replaced together."""
+
+    source: str
+    repo: str
+    revision: str | None
+    path: str
+    cell: int | None
+    """Cell index in a notebook, from 0; None in a .py file."""
+    form: str
+    """from, import, star, attribute, importlib, construct, config_dict (see hubstats.imports)."""
+    module: str
+    """The module named, such as peft or peft.tuners.lora."""
+    name: str | None
+    alias: str | None
+    line: int
+    """From 1, within the file or the cell."""
+    technique: str | None = None
+    """Registry key when `name` is a config class (or a peft_type) that the registry knows."""
+    adjacent: bool | None = None
+    """The source line reads `from peft import NAME`, so that a text search for this phrase finds it: not the second
+    name of a list, not in brackets, no other module. None: not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCheckpoint(Record):
+    """One upload on an image site, with the type its uploader chose."""
+
+    TABLE: ClassVar[str] = "image_checkpoint"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "checkpoint_id")
+
+    source: str
+    checkpoint_id: str
+    type: str | None
+    name: str | None = None
+    creator: str | None = None
+    downloads: int | None = None
+    """All-time downloads; None when the creator hides them."""
+    base_model: str | None = None
+    """Of the newest version, as the site names it."""
+    published_at: datetime | None = None
+    """Of the oldest version listed."""
+    nsfw: bool | None = None
+    tags: tuple[str, ...] = ()
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchCount(Record):
+    """What a code search said about one query: its own total, which is an estimate of the server's."""
+
+    TABLE: ClassVar[str] = "search_count"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "query")
+
+    source: str
+    query: str
+    technique: str | None
+    total_count: int | None
+    incomplete: bool | None
+    harvested: int | None
+    """Files actually listed, over all slices, after removing repeats."""
+    slices: int | None
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit(Record):
+    """One file that one query of a code search listed. Which query found a file decides how it may be counted."""
+
+    TABLE: ClassVar[str] = "search_hit"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "query", "repo", "path")
+
+    source: str
+    query: str
+    repo: str
+    path: str
+    technique: str | None
+    """Registry key of the config class that the query asks for; None for the query without one."""
+    blob_sha: str
+    fork: bool | None
+    slice: str | None
+    """Range of file sizes it was listed in, such as 4096..4159: the cluster of the sample. None: no slicing."""
+    fragments: tuple[str, ...] = ()
+    """Pieces of the file around the match, as the server cut them: hostile text."""
+    found_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFigure(Record):
+    """A number someone else published, with where and when."""
+
+    TABLE: ClassVar[str] = "published_figure"
+    KEY: ClassVar[tuple[str, ...]] = ("figure_id",)
+
+    figure_id: str
+    origin: str
+    """Short name of the publication, such as hf-beyond-lora."""
+    measure: str
+    """cards_exactly_one, image_type, github_import, ..."""
+    technique: str | None
+    count: int | None
+    total: int | None
+    share: float | None
+    published_on: str | None
+    url: str | None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRun(Record):
+    """One fine-tuning run, published by others or our own."""
+
+    TABLE: ClassVar[str] = "bench_run"
+    KEY: ClassVar[tuple[str, ...]] = ("run_id",)
+
+    run_id: str
+    origin: str
+    """peft-method-comparison, or own."""
+    task: str
+    experiment: str
+    technique: str | None
+    """Registry key of the base technique (or full_finetuning)."""
+    variant: str | None
+    """Registry key of the most specific variant that the config's values show."""
+    peft_type: str | None
+    status: str
+    model_id: str | None = None
+    created_at: datetime | None = None
+    seed: int | None = None
+    commit: str | None = None
+    """Commit of the repository the result file was read from."""
+    snapshot_on: str | None = None
+    """Date of that commit, ISO."""
+    is_current: bool | None = None
+    """Newest result of this experiment from this origin."""
+    path: str | None = None
+    accelerator: str | None = None
+    peft_version: str | None = None
+    torch_version: str | None = None
+    transformers_version: str | None = None
+    learning_rate: float | None = None
+    rank: int | None = None
+    config: str | None = None
+    """adapter_config and training parameters as used, JSON text."""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BenchMetric(Record):
+    """One measured value of one run."""
+
+    TABLE: ClassVar[str] = "bench_metric"
+    KEY: ClassVar[tuple[str, ...]] = ("run_id", "name")
+
+    run_id: str
+    name: str
+    """test_accuracy, forgetting, peak_memory, train_time, total_time, checkpoint_size, trainable_parameters, ..."""
+    value: float
+    unit: str
+    """share, nats, bytes, seconds, parameters, ..."""
+    direction: Literal["higher", "lower", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchItem(Record):
+    """One question of one run."""
+
+    TABLE: ClassVar[str] = "bench_item"
+    KEY: ClassVar[tuple[str, ...]] = ("run_id", "item_id")
+
+    run_id: str
+    item_id: str
+    correct: bool | None
+    answer: str | None = None
+    reference: str | None = None
+    nll: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DumpFile(Record):
+    """A bulk file that was imported: what it was, exactly."""
+
+    TABLE: ClassVar[str] = "dump_file"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "path")
+
+    source: str
+    path: str
+    revision: str | None
+    sha256: str
+    bytes: int
+    rows: int
+    columns: tuple[str, ...] = ()
+    imported_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure(Record):
+    """One item that could not be read, counted by `hubstats status`. Nothing is dropped in silence."""
+
+    TABLE: ClassVar[str] = "failure"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "subject_id", "item")
+
+    source: str
+    subject_id: str
+    item: str
+    """README.md, adapter_config.json, page, row 17, ..."""
+    reason: str
+    """A FileStatus, or http_500, not_json, not_utf8, no_id, ..."""
+    detail: str | None = None
+    """One line: what happened and what to do."""
+    failed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Detection(Record):
+    """One piece of evidence that a subject names or uses a technique."""
+
+    TABLE: ClassVar[str] = "detection"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "subject_id")
+    """A subject's detections are replaced together."""
+
+    source: str
+    subject_id: str
+    technique: str
+    evidence_kind: EvidenceKind
+    span_start: int | None
+    """Character offsets into the text the evidence came from (card, or config JSON); None for tags of a listing."""
+    span_end: int | None
+    excerpt: str
+    """At most 160 characters, as found: hostile text, escape it before showing."""
+    detector_version: str
+    rule: str | None = None
+    """Which rule fired, such as config:use_dora, alias:LoRA, trainer:axolotl."""
+    use: bool = True
+    """False: a mention that does not show use (negation, comparison, list of supported methods, citation, how-to)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict(Record):
+    """What one subject uses, by its strongest evidence. One row per subject."""
+
+    TABLE: ClassVar[str] = "verdict"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "subject_id")
+
+    source: str
+    subject_id: str
+    technique: str | None
+    """Registry key of the base technique; an unknown peft_type is `other:<VALUE>`; None when none is established."""
+    state: VerdictState
+    evidence_kind: EvidenceKind | None
+    overlays: tuple[str, ...] = ()
+    """Registry keys of variants and recipes on top: dora, rslora, qlora, ..."""
+    techniques: tuple[str, ...] = ()
+    """All base techniques used (several), or the rival ones (conflict)."""
+    mentions: tuple[str, ...] = ()
+    """Every technique the card names anywhere, variants by their own key."""
+    blog_technique: str | None = None
+    """The one technique named, where exactly one is: the rule of 'Beyond LoRA'. None otherwise."""
+    blog_technique_folded: str | None = None
+    """The same with QLoRA counted as LoRA."""
+    template: str | None = None
+    """The tool whose template the card is: peft, trl, axolotl, unsloth, llama-factory, diffusers, mergekit, ..."""
+    note: str | None = None
+    detector_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate(Record):
+    """One estimated share, with what it rests on."""
+
+    TABLE: ClassVar[str] = "estimate"
+    KEY: ClassVar[tuple[str, ...]] = ("estimate_id",)
+
+    estimate_id: str
+    source: str
+    measure: str
+    """repositories, authors, downloads, files, checkpoints, ..."""
+    rule: str
+    """evidence (ours), blog, blog_folded, ..."""
+    technique: str
+    count: float | None
+    """Weighted count of subjects with the technique."""
+    total: float | None
+    """Weighted count of subjects it is a share of."""
+    share: float | None
+    low: float | None
+    high: float | None
+    """Inner 95% interval: sampling and clustering only."""
+    outer_low: float | None
+    outer_high: float | None
+    """Worst case over subjects that could not be seen."""
+    subjects: int
+    """Sampled subjects it rests on, unweighted."""
+    effective_size: float | None
+    design_effect: float | None
+    method: str
+    detector_version: str
+    as_of: datetime | None
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TechniqueRow(Record):
+    """One technique of the registry, as analysts see it in the file."""
+
+    TABLE: ClassVar[str] = "technique"
+    KEY: ClassVar[tuple[str, ...]] = ("key",)
+
+    key: str
+    name: str
+    family: str
+    kind: str
+    parent: str | None
+    library: str | None
+    peft_type: str | None
+    config_class: str | None
+    since: str | None
+    paper: str | None
+    paper_year: int | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """All that is known of one subject, for the detector. Not a table: built from several."""
+
+    source: str
+    subject_id: str
+    card: str | None = None
+    config: str | None = None
+    """adapter_config.json as text."""
+    tags: tuple[str, ...] = ()
+    """From the listing; the card's own front matter is read from `card`."""
+    library_name: str | None = None
+    base_model: str | None = None
+    weight_files: tuple[str, ...] = ()
+    site_type: str | None = None
+    """Type field of an image site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a source hands over at once, and where to go on after it.
+
+    The cursor is saved only once the records are on disk, so a killed crawl asks for at most one page twice.
+    """
+
+    records: tuple[Record, ...]
+    scope: str = ""
+    """Which of the source's walks the cursor belongs to: 'listing', 'LoraConfig', ..."""
+    cursor: str | None = None
+    """Opaque to all but the source. None: nothing to save with this page."""
+    done: bool = False
+    """The walk `scope` has ended; the saved cursor says where a later increment starts."""
+    expected: int | None = None
+    """Items in the whole walk, when the source knows."""
+    items: int | None = None
+    """Items this page stands for in the progress bar; None: len(records)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One repository whose files a sample asks for."""
+
+    model_id: str
+    has_card: bool | None = None
+    has_adapter_config: bool | None = None
+    files: tuple[str, ...] = ("README.md", "adapter_config.json")
+    """Files still wanted; those already in the store and unchanged are left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOptions:
+    """What the command line asks of a source. A source reads what concerns it and ignores the rest."""
+
+    sample: int | None = None
+    """Items to sample (hub: repositories, civitai: checkpoints, github: files a query); None: the default."""
+    seed: int = 0
+    path: str | None = None
+    revision: str | None = None
+    filters: tuple[str, ...] = ()
+    """Hub tags that the frame is restricted to."""
+    workers: int = 8
+    refresh: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)

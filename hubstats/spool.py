@@ -1,0 +1,192 @@
+"""Append-only files beside the DuckDB file, where a crawl's records wait for a moment to move in.
+
+DuckDB lets in either one writer or many readers. A crawl that kept the file open would lock every analyst out,
+so records go here first, and `Store.absorb` moves them in short transactions. One segment is one folder:
+
+    hubstats.duckdb.spool/000007/hub_model.ndjson     {"_page": 3, "source": "hub", "model_id": "a/b", ...}
+    hubstats.duckdb.spool/000007/crawl_cursor.ndjson  {"_page": 3, "source": "hub", "scope": "listing", ...}
+
+Rows are on disk (fsync) before the cursor that says they need not be asked for again. What a kill leaves is at
+most a line without its end, which `repair` cuts off; absorbing a segment twice changes nothing, because every
+write has a key. NDJSON because DuckDB reads it natively and a person can, too.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from hubstats.errors import StoreError
+from hubstats.records import Page, Record
+
+CURSOR_TABLE = "crawl_cursor"
+PAGE_COLUMN = "_page"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
+    raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain, check_circular=False).encode
+
+
+def as_line(record: Record, page: int) -> bytes:
+    """The record as one line of JSON; lone surrogates, which UTF-8 cannot hold, become '?'."""
+    row: dict[str, Any] = {PAGE_COLUMN: page}
+    for column in fields(record):  # type: ignore[arg-type]  # every Record is a dataclass
+        row[column.name] = getattr(record, column.name)
+    return _encode(row).encode("utf-8", "replace") + b"\n"
+
+
+class Spool:
+    """Writes pages of one crawl into numbered segments.
+
+    Raises StoreError when the disk is full; what was committed before stays readable.
+    """
+
+    def __init__(self, folder: Path, segment_bytes: int = 32 * 1024 * 1024) -> None:
+        self.folder = folder
+        self.segment_bytes = segment_bytes
+        self._files: dict[str, BinaryIO] = {}
+        self._cursors: dict[tuple[str, str], bytes] = {}
+        self._open: Path | None = None
+        self._written = 0
+        self._page = 0
+
+    def append(self, source: str, page: Page) -> None:
+        """Buffers the page's records, and its cursor, until `commit`."""
+        self._page += 1
+        try:
+            for record in page.records:
+                self._write(record.TABLE, as_line(record, self._page))
+        except OSError as error:
+            raise self._failed(error) from error
+        if page.cursor is not None or page.done:
+            now = datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ")
+            row = {
+                PAGE_COLUMN: self._page,
+                "source": source,
+                "scope": page.scope,
+                "cursor": page.cursor,
+                "done": page.done,
+                "updated_at": now,
+            }
+            self._cursors[source, page.scope] = _encode(row).encode("utf-8", "replace") + b"\n"
+
+    def commit(self) -> None:
+        """Puts all appended rows on disk, then the cursors. After this nothing of them can be lost."""
+        try:
+            for stream in self._files.values():
+                stream.flush()
+                os.fsync(stream.fileno())
+            if self._cursors:
+                for line in self._cursors.values():
+                    self._write(CURSOR_TABLE, line)
+                self._cursors.clear()
+                stream = self._files[CURSOR_TABLE]
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise self._failed(error) from error
+
+    @property
+    def full(self) -> bool:
+        """The open segment is large enough to be moved into the file."""
+        return self._written >= self.segment_bytes
+
+    @property
+    def empty(self) -> bool:
+        """Nothing was written since the last `seal`."""
+        return self._open is None
+
+    def seal(self) -> None:
+        """Commits and closes the open segment, so that it can be absorbed."""
+        if self._open is None and not self._cursors:
+            return
+        try:
+            self.commit()
+        finally:
+            for stream in self._files.values():
+                with suppress(OSError):
+                    stream.close()
+            self._files.clear()
+            self._open = None
+            self._written = 0
+
+    def segments(self) -> list[Path]:
+        """Folders of closed segments, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        found = sorted(path for path in self.folder.iterdir() if path.is_dir() and path.name.isdigit())
+        return [path for path in found if path != self._open]
+
+    def _write(self, table: str, line: bytes) -> None:
+        if self._open is None:
+            self._open = self._next_folder()
+        if table not in self._files:
+            self._files[table] = (self._open / f"{table}.ndjson").open("ab")
+        self._files[table].write(line)
+        self._written += len(line)
+
+    def _next_folder(self) -> Path:
+        numbers = [int(path.name) for path in self.segments()]
+        folder = self.folder / f"{max(numbers, default=0) + 1:06d}"
+        folder.mkdir(parents=True)
+        return folder
+
+    def _failed(self, error: OSError) -> StoreError:
+        if error.errno == errno.ENOSPC:
+            return StoreError(
+                f"the disk is full while writing {self.folder}: free some space and run the same command again; "
+                "what was committed is kept and the crawl resumes"
+            )
+        return StoreError(f"cannot write {self.folder}: {error.strerror or error}; mend that and run it again")
+
+
+def repair(segment: Path) -> None:
+    """Cuts off the line that a killed process did not finish, in each file of the segment."""
+    for path in segment.glob("*.ndjson"):
+        size = path.stat().st_size
+        with path.open("rb+") as stream:
+            end = _after_last_newline(stream, size)
+            if end < size:
+                stream.truncate(end)
+
+
+def _after_last_newline(stream: BinaryIO, size: int, block: int = 1 << 16) -> int:
+    position = size
+    while position > 0:
+        start = max(0, position - block)
+        stream.seek(start)
+        found = stream.read(position - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        position = start
+    return 0
+
+
+def discard(segment: Path) -> None:
+    """Removes an absorbed segment."""
+    shutil.rmtree(segment)
+
+
+def pending(folder: Path) -> dict[str, int]:
+    """Bytes waiting per table, for `hubstats status`."""
+    sizes: dict[str, int] = {}
+    for path in _ndjson(folder):
+        sizes[path.stem] = sizes.get(path.stem, 0) + path.stat().st_size
+    return sizes
+
+
+def _ndjson(folder: Path) -> Iterable[Path]:
+    return folder.glob("*/*.ndjson") if folder.is_dir() else ()

@@ -1,0 +1,1 @@
+"""Tests of hubstats. A package, so that `from tests.servers.hub import HubServer` works wherever pytest starts."""

@@ -6,6 +6,8 @@
     │   └── QueryError         no such query, or a parameter is missing, surplus or of the wrong type
     ├── SourceError            a source could not be read
     │   ├── Unreachable        no answer after every retry
+    │   │   └── TimedOut       the host is there, but too slow for what was asked
+    │   ├── Stopped            the client was closed in the middle (Ctrl-C)
     │   ├── RateLimited        the quota did not come back within the longest wait allowed
     │   ├── AccessDenied       the token is missing, wrong, or lacks a right
     │   └── BadPage            an answer that is not what the interface documents
@@ -46,6 +48,14 @@ class SourceError(HubstatsError):
 
 class Unreachable(SourceError):
     """The host did not answer, or answered with server errors, through every retry."""
+
+
+class TimedOut(Unreachable):
+    """The host is there, but the answer did not come in time through every try: a smaller question may help."""
+
+
+class Stopped(SourceError):
+    """The client was closed while a request waited or was being read; nothing is known about its subject."""
 
 
 class RateLimited(SourceError):

@@ -38,6 +38,10 @@ OWNED: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
 }
 """Rows that go when the row they belong to is written anew: a file's imports, the verdict on a changed card."""
 
+KEPT: Mapping[str, tuple[str, ...]] = {"hub_model": ("has_card", "has_adapter_config", "weight_files")}
+"""Columns that a new row leaves as they were when it says nothing of them: a card dump lists no files, which must not
+erase what a metadata dump of the same repositories told."""
+
 _BUSY = re.compile(r"Conflicting lock is held in (.+?)(?: \(PID (\d+)\))")
 
 
@@ -210,6 +214,9 @@ class Store:
         )
         staged = f'temp."staged_{table}"'
         match = " AND ".join(f"{table}.{name} = staged.{name}" for name in key)
+        if table in KEPT:
+            kept = ", ".join(f"{name} = coalesce(staged.{name}, {table}.{name})" for name in KEPT[table])
+            self._connection.execute(f"UPDATE {staged} AS staged SET {kept} FROM {table} WHERE {match}")
         # Delete and insert: 1.2 s against 2.3 s of INSERT OR REPLACE for 50,000 rows of hub_model.
         self._connection.execute(f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {staged} AS staged WHERE {match})")
         # A key twice on one page is the same item listed twice: one of them is as good as the other.

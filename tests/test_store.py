@@ -109,6 +109,17 @@ def test_the_last_page_wins_and_a_repeat_on_one_page_is_harmless(db: Path) -> No
     assert rows(db, "SELECT model_id, downloads FROM hub_model") == [("a/b", None)]
 
 
+def test_a_listing_without_files_does_not_erase_what_one_with_files_told(db: Path) -> None:
+    take(db, (HubModel("dump", "a/b", has_card=True, has_adapter_config=False, weight_files=("x.bin",), downloads=1),))
+    take(db, (HubModel("dump", "a/b", downloads=None), HubModel("hub", "a/b")))
+    assert rows(
+        db, "SELECT source, has_card, has_adapter_config, weight_files, downloads FROM hub_model ORDER BY 1"
+    ) == [
+        ("dump", True, False, ["x.bin"], None),
+        ("hub", None, None, None, None),
+    ]
+
+
 def test_a_file_read_again_loses_the_imports_it_no_longer_has(db: Path) -> None:
     def imported(name: str, path: str = "a.py") -> CodeImport:
         return CodeImport("code", "o/r", None, path, None, "from", "peft", name, None, 1)

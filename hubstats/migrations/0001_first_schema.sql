@@ -164,11 +164,11 @@ COMMENT ON COLUMN code_file.repo IS 'Repository, owner/name, or the folder impor
 COMMENT ON COLUMN code_file.revision IS 'Commit it was read at; NULL where the search gives none (the blob pins the content)';
 COMMENT ON COLUMN code_file.path IS 'Path inside the repository';
 COMMENT ON COLUMN code_file.blob_sha IS 'Git blob hash of the content: equal content, equal hash';
-COMMENT ON COLUMN code_file.status IS 'ok, too_large, malformed, failed';
+COMMENT ON COLUMN code_file.status IS 'ok, missing, disabled, unavailable, too_large, malformed, failed';
 COMMENT ON COLUMN code_file.role IS 'use, library, test, docs, vendored';
 COMMENT ON COLUMN code_file.parser IS 'ast, or fallback where the file is not Python 3';
 COMMENT ON COLUMN code_file.bytes IS 'Size';
-COMMENT ON COLUMN code_file.text IS 'Content, kept only when asked for';
+COMMENT ON COLUMN code_file.text IS 'Content; github keeps it once per blob, other sources only when asked to';
 COMMENT ON COLUMN code_file.detail IS 'Why the status or parser is what it is';
 COMMENT ON COLUMN code_file.fetched_at IS 'UTC';
 

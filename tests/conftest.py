@@ -1,0 +1,60 @@
+"""What several test files need: the command line as a real process, and where the shared real data lies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def clean_environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """An environment without tokens, endpoints or proxies of the person who runs the tests; nothing is reached."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("HF_", "HUBSTATS_", "GITHUB_", "HUGGING", "CIVITAI")) and "proxy" not in name.lower()
+    }
+    nowhere = "http://127.0.0.1:9"
+    environment |= {
+        "HOME": str(home),
+        "HF_HOME": str(home / "hf"),
+        "HF_ENDPOINT": nowhere,
+        "HUBSTATS_GITHUB_URL": nowhere,
+        "HUBSTATS_CIVITAI_URL": nowhere,
+    }
+    return environment | dict(more or {})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Runs `hubstats ...` as a process in an empty folder; keyword arguments are environment variables."""
+
+    def call(*words: str | Path, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "hubstats", *map(str, words)],
+            cwd=tmp_path,
+            env=clean_environment(tmp_path, environment),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real cards, configs and result files that lie beside the checkout; the test is skipped without them."""
+    if not SHARED.is_dir():
+        pytest.skip("the shared real data is not beside this checkout")
+    return SHARED

@@ -365,7 +365,7 @@ CREATE TABLE verdict (
 COMMENT ON TABLE verdict IS 'What each subject uses, by its strongest evidence: one row a subject';
 COMMENT ON COLUMN verdict.source IS 'hub, dump, cards, configs, code, snapshot, civitai';
 COMMENT ON COLUMN verdict.subject_id IS 'Repository, checkpoint or imported file';
-COMMENT ON COLUMN verdict.technique IS 'Registry key of the base technique; other:VALUE for an unknown peft_type; for several and mentioned the first; read it with state';
+COMMENT ON COLUMN verdict.technique IS 'Registry key of the base technique; other:VALUE for an unknown peft_type; NULL for several (see techniques) and where none is established; read it with state';
 COMMENT ON COLUMN verdict.state IS 'used, unknown_adapter, merged, several, conflict, mentioned, none';
 COMMENT ON COLUMN verdict.evidence_kind IS 'Strongest kind of evidence behind it';
 COMMENT ON COLUMN verdict.overlays IS 'Variants and recipes on top of the base technique: dora, rslora, qlora, ...';
@@ -745,8 +745,8 @@ WITH statement AS (
         repo,
         path,
         technique,
-        -- Where no one looked, the first name of the line stands in for it.
-        coalesce(adjacent, row_number() OVER (PARTITION BY source, repo, path, cell, line ORDER BY rowid) = 1) AS found
+        -- Where no one looked, the name that sorted imports put first stands in: rows have no order of their own.
+        coalesce(adjacent, name = min(name) OVER (PARTITION BY source, repo, path, cell, line)) AS found
     FROM code_import
     WHERE form = 'from' AND module = 'peft'
 )

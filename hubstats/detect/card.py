@@ -1,0 +1,313 @@
+"""What the text of a card names, and which of it shows use.
+
+Each name that `matching` finds is judged by the kind of text it stands in (`structure`) and by its sentence
+(`context`). A card of an adapter that names a technique without qualification uses it; a card of a base model that
+does so only mentions it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from hubstats.detect import context as sentence
+from hubstats.detect.evidence import Evidence, spanned
+from hubstats.detect.front_matter import FrontMatter
+from hubstats.detect.matching import Hit, Matcher
+from hubstats.detect.structure import Structure
+from hubstats.records import EvidenceKind
+from hubstats.techniques import Registry
+
+MAX_JUDGED = 400
+"""Names judged in one card, and of one technique no more than MAX_JUDGED_EACH; the rest repeat them."""
+MAX_JUDGED_EACH = 60
+MAX_LINE = 4_000
+CROWD = 3
+"""A sentence or list that names this many base techniques is a survey."""
+
+_CALL = re.compile(r"\s{0,4}\(")
+_ARGUMENT = re.compile(
+    r"\b([a-z_]\w{0,40})\s{0,3}=\s{0,3}(True|False|None|\"[^\"\n]{0,60}\"|'[^'\n]{0,60}'|-?\d+(?:\.\d+)?)"
+)
+_UNSLOTH = re.compile(r"\bFast\w{0,20}Model\.get_peft_model\s{0,4}\(")
+_PEFT_TYPE = re.compile(r"[\"']peft_type[\"']\s{0,4}:\s{0,4}[\"']([A-Z][A-Z0-9_]{1,40})[\"']")
+_LOADS = re.compile(
+    r"(?:PeftModel(?:\w{0,40})?\.from_pretrained|AutoPeft\w{0,40}\.from_pretrained|\.load_adapter|\.from_finetuned"
+    r"|\.load_lora_weights)\s{0,4}\(\s{0,8}(?:[\w.]{1,60}\s{0,4},\s{0,8})?[\"']([\w.\-]{1,96}(?:/[\w.\-]{1,96})?)[\"']"
+)
+_OWN_WEIGHTS = re.compile(r"--lora_(?:weights|path|model)[ =]['\"]?([\w.\-]{1,96}/[\w.\-]{1,96})")
+_LIST_GAP = re.compile(r"[\s,/&+|*`_()\[\]]*(?:(?:and|or|nor|und|et|y)[\s*`_]*)?(?:the\s)?$")
+_LIST_ON = re.compile(r"[*`_\])]{0,3}(?:\s{0,2}[,/]|\s{1,2}(?:or|and|nor)\b)")
+_MERGED = re.compile(
+    r"(?:lora|adapters?|weights)\b[^.\n]{0,40}\b(?:was|were|has been|have been|is|are|been|then|and)\b"
+    r"[^.\n]{0,20}\bmerged\b"
+    r"|\bmerged\b[^.\n]{0,30}\b(?:lora|adapters?|qlora|peft)\b|\bmerged (?:16|4)[ _-]?bit\b"
+    r"|\bmerged into (?:the base|base|an? (?:standalone|single|full))\b"
+    r"|\bfused (?:lora|adapter)|\b(?:lora|adapter)[- ](?:merged|fused)\b"
+)
+_MERGE_WORD = re.compile(r"[Mm]erged|MERGED|[Ff]used")
+_CAN_MERGE_INSIDE = re.compile(r"\b(?:can|could|may|not|should|to|(?<!has )(?<!have )be)\b")
+_CAN_MERGE = re.compile(
+    r"\b(?:can|could|to be|may|not|un|if|optionally|before|without|want|should|must)\b[^.\n]{0,40}$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of the subject besides the text."""
+
+    subject_id: str
+    is_adapter: bool
+    """Something other than the text says that an adapter is in the repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardReading:
+    """The evidence in a card's text."""
+
+    evidence: tuple[Evidence, ...]
+    pending: tuple[Evidence, ...]
+    """Ambiguous names, to be counted only where the technique shows otherwise."""
+    merged: tuple[int, int] | None
+    """Where the card says that an adapter was merged into the base."""
+
+
+def read_text(
+    card: str, front: FrontMatter, structure: Structure, matcher: Matcher, registry: Registry, facts: Facts
+) -> CardReading:
+    """The evidence in a card's text below the front matter, and the names inside the front matter."""
+    hits = [hit for hit in matcher.find(card) if hit.start >= front.body or front.start <= hit.start < front.end]
+    body_hits = [hit for hit in hits if hit.start >= front.body]
+    title_names = _title_names(card, structure, matcher)
+    is_adapter = facts.is_adapter or _title_is_adapter(structure, body_hits, registry, card)
+    judge = _Judge(card, structure, registry, is_adapter, body_hits)
+    found: list[Evidence] = []
+    pending: list[Evidence] = []
+    judged: Counter[str] = Counter()
+    for hit in hits:
+        judged[hit.technique] += 1
+        if judged[hit.technique] > MAX_JUDGED_EACH or (judged.total() > MAX_JUDGED and judged[hit.technique] > 1):
+            continue
+        if hit.start < front.body:
+            item = spanned(hit.technique, "prose", "front_matter", card, hit.start, hit.end, use=False)
+        else:
+            item = judge.evidence(hit)
+        (found if hit.settled else pending).append(item)
+    found += title_names
+    found += _code(card, structure, registry, is_adapter)
+    found += _loads(card, structure, matcher, facts)
+    merged = _merged(card, structure)
+    if merged is not None:
+        found = [_in_merge(item, card, merged) for item in found]
+    return CardReading(tuple(found), tuple(pending), merged)
+
+
+def _in_merge(item: Evidence, card: str, merged: tuple[int, int]) -> Evidence:
+    # "LoRA weights were merged into the base" says that LoRA was used.
+    if item.use or item.start is None or item.end is None or not merged[0] <= item.start < merged[1]:
+        return item
+    return spanned(item.technique, item.kind, f"merged:{item.excerpt}", card, item.start, item.end)
+
+
+def _title_names(card: str, structure: Structure, matcher: Matcher) -> list[Evidence]:
+    # `Model Card for qwen_lora_v2`: the underscore hides the name from the text matcher.
+    if structure.title is None:
+        return []
+    start, end = structure.title
+    return [
+        spanned(hit.technique, "name", "name:title", card, start + hit.start, start + hit.end, names=False)
+        for hit in matcher.find_in_name(card[start:end])
+    ]
+
+
+def _title_is_adapter(structure: Structure, hits: list[Hit], registry: Registry, card: str) -> bool:
+    if structure.title is None:
+        return False
+    start, end = structure.title
+    bases = {registry.base(hit.technique).key for hit in hits if start <= hit.start < end and hit.settled}
+    title = card[start:end].casefold()
+    return len(bases) == 1 and not re.search(
+        r"\bvs\b|versus|guide|tutorial|how to|support|merged|\bno\b|without|not\b", title
+    )
+
+
+def line_start(text: str, offset: int) -> int:
+    """Where the line of an offset begins; a line longer than MAX_LINE is taken in pieces."""
+    floor = max(0, offset - MAX_LINE)
+    found = text.rfind("\n", floor, offset)
+    return found + 1 if found >= 0 else (0 if floor == 0 else offset // MAX_LINE * MAX_LINE)
+
+
+class _Judge:
+    """Judges the names of one card."""
+
+    def __init__(self, card: str, structure: Structure, registry: Registry, is_adapter: bool, hits: list[Hit]) -> None:
+        self.card, self.structure, self.registry, self.is_adapter = card, structure, registry, is_adapter
+        self.code_names = {*registry.config_classes(), *(call for technique in registry for call in technique.calls)}
+        self.by_line: dict[int, set[str]] = {}
+        for hit in hits:
+            line = line_start(card, hit.start)
+            self.by_line.setdefault(line, set()).add(registry.base(hit.technique).key)
+        self.last: tuple[int, bool, str] | None = None
+
+    def evidence(self, hit: Hit) -> Evidence:
+        kind, use, rule = self._judge(hit)
+        self.last = (hit.end, use, rule)
+        return spanned(hit.technique, kind, f"{rule}:{hit.alias.text}", self.card, hit.start, hit.end, use=use)
+
+    def _judge(self, hit: Hit) -> tuple[EvidenceKind, bool, str]:
+        region = self.structure.region(hit.start, hit.end)
+        if region in ("link", "citation", "comment", "identifier"):
+            return "prose", False, region
+        if region == "code":
+            return "code", False, "code"
+        kind: EvidenceKind = "title" if region == "title" else "prose"
+        words = sentence.read_context(self.card, hit.start, hit.end)
+        section = self.structure.section(hit.start)
+        if sentence.negated(words):
+            return kind, False, "negated"
+        if (
+            self._goes_on_from_last(hit)
+            and self.last is not None
+            and self.last[2] in ("negated", "compared", "advised", "list")
+        ):
+            return kind, False, self.last[2]
+        if sentence.compared(words):
+            return kind, False, "compared"
+        if words.cells > 2:
+            return kind, False, "table"
+        crowded = self._crowd(hit) >= CROWD
+        if section != "compare" and not crowded and sentence.stated(words):
+            return kind, True, "stated"
+        if hit.alias.text in self.code_names:
+            return "code", self.is_adapter and section not in ("cite", "compare", "future", "howto"), "code"
+        value = sentence.as_value(words)
+        if value is not None and not crowded:
+            training = self.is_adapter or section not in ("howto", "compare", "future")
+            return kind, value and training, "value"
+        if sentence.advised(words):
+            return kind, False, "advised"
+        if crowded or self._listed(hit, words):
+            return kind, False, "list"
+        if kind == "title":
+            return kind, self.is_adapter, "title"
+        if region == "heading" and section == "training" and sentence.heads_settings(words):
+            return kind, True, "heading"
+        if section in ("compare", "future"):
+            return kind, False, section
+        if self.is_adapter:
+            return kind, True, "adapter"
+        return kind, section == "training" and sentence.hinted(words), "hinted"
+
+    def _goes_on_from_last(self, hit: Hit) -> bool:
+        if self.last is None or not 0 <= hit.start - self.last[0] <= 30:
+            return False
+        gap = self.card[self.last[0] : hit.start]
+        if _LIST_GAP.fullmatch(gap) is None:
+            return False
+        # `without LoRA, QLoRA or DoRA` goes on; `unlike LoRA, IA3 scales` does not.
+        return re.search(r"[a-z/&+|]", gap) is not None or _LIST_ON.match(self.card, hit.end) is not None
+
+    def _crowd(self, hit: Hit) -> int:
+        line = line_start(self.card, hit.start)
+        return len(self.by_line.get(line, ()))
+
+    def _listed(self, hit: Hit, words: sentence.Context) -> bool:
+        # Neighbouring list items that name different techniques are a list of what there is.
+        if not words.bullet:
+            return False
+        line = line_start(self.card, hit.start)
+        own = self.by_line.get(line, set())
+        before = line_start(self.card, max(0, line - 1))
+        after = self.card.find("\n", hit.end) + 1
+        beside = [self.by_line[place] for place in (before, after) if place != line and place in self.by_line]
+        return any(other - own and own - other for other in beside)
+
+
+def _code(card: str, structure: Structure, registry: Registry, is_adapter: bool) -> Iterator[Evidence]:
+    classes = registry.config_classes()
+    names = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(classes, key=len, reverse=True)))})\b")
+    for fence in structure.fences[:200]:
+        section = structure.section(fence.start)
+        use = section == "training" or (is_adapter and section not in ("cite", "compare", "future"))
+        text = card[fence.start : fence.end]
+        for match in islice(names.finditer(text), 50):
+            called = _CALL.match(text, match.end())
+            if called is None:
+                continue
+            key = classes[match[0]]
+            start = fence.start + match.start()
+            yield spanned(key, "code", f"code:{match[0]}", card, start, fence.start + called.end(), use=use)
+            values = {"peft_type": registry.get(key).peft_type, **_arguments(text, called.end())}
+            for variant in registry.variants_in(values):
+                yield spanned(
+                    variant.key, "code", f"code:{variant.key}", card, start, fence.start + called.end(), use=use
+                )
+        for match in islice(_UNSLOTH.finditer(text), 10):
+            start, end = fence.start + match.start(), fence.start + match.end()
+            yield spanned("lora", "code", "code:get_peft_model", card, start, end, use=use)
+            for variant in registry.variants_in({"peft_type": "LORA", **_arguments(text, match.end())}):
+                yield spanned(variant.key, "code", f"code:{variant.key}", card, start, end, use=use)
+        for match in islice(_PEFT_TYPE.finditer(text), 10):
+            known = registry.by_peft_type(match[1])
+            if known is not None:
+                start, end = fence.start + match.start(), fence.start + match.end()
+                yield spanned(known.key, "code", "code:peft_type", card, start, end, use=use)
+
+
+def _arguments(text: str, start: int) -> Mapping[str, Any]:
+    """The literal keyword arguments of the call that opens before `start`."""
+    depth, end = 1, start
+    for end in range(start, min(len(text), start + 2_000)):
+        depth += (text[end] in "([{") - (text[end] in ")]}")
+        if depth == 0:
+            break
+    lines = "\n".join(line.split("#", 1)[0] for line in text[start:end].split("\n"))
+    return {match[1]: ast.literal_eval(match[2]) for match in _ARGUMENT.finditer(lines)}
+
+
+def _loads(card: str, structure: Structure, matcher: Matcher, facts: Facts) -> Iterator[Evidence]:
+    """Adapters that the card's code loads: the card's own, unless another repository's name stands there."""
+    for match in islice(_LOADS.finditer(card, structure.body), 20):
+        if not _is_own(match[1], facts.subject_id):
+            continue
+        end = match.end(1)
+        if "load_lora_weights" in match[0]:
+            yield spanned("lora", "code", "code:load_lora_weights", card, match.start(), end)
+        name = match[1].rpartition("/")[2]
+        for hit in matcher.find_in_name(name):
+            yield spanned(
+                hit.technique, "name", "name:loaded", card, end - len(name) + hit.start, end - len(name) + hit.end
+            )
+    for match in islice(_OWN_WEIGHTS.finditer(card, structure.body), 5):
+        if _is_own(match[1], facts.subject_id):
+            yield spanned("lora", "code", "code:lora_weights", card, match.start(), match.end())
+
+
+def _is_own(repository: str, subject_id: str) -> bool:
+    if "/" not in subject_id or "/" not in repository or subject_id.count("/") > 1 or subject_id.endswith(".md"):
+        return True
+    return repository.casefold() == subject_id.casefold()
+
+
+def _merged(card: str, structure: Structure) -> tuple[int, int] | None:
+    """Where the text says that an adapter was merged into the base; not where it says that one can be."""
+    for word in islice(_MERGE_WORD.finditer(card, structure.body), 40):
+        start = max(structure.body, word.start() - 90)
+        window = card[start : word.end() + 60]
+        folded = window.lower()
+        if len(folded) != len(window) or structure.fence(word.start()) is not None:
+            continue
+        for match in _MERGED.finditer(folded):
+            lead = re.split(r"[.!?]\s|\n", folded[: match.start()])[-1]
+            begin, end = start + match.start(), start + match.end()
+            if _CAN_MERGE.search(lead) or _CAN_MERGE_INSIDE.search(match[0]):
+                continue
+            if structure.region(begin, begin + 1) in ("prose", "title", "heading"):
+                return begin, end
+    return None

@@ -1,0 +1,227 @@
+# ruff: noqa: RUF001 - the characters are those that cards contain
+"""Whether a sentence that names a technique says that it was used here.
+
+    "fine-tuned with LoRA"                 use
+    "- **Method:** QLoRA, rank 16"         use
+    "can be fine-tuned with LoRA"          not use: advice
+    "a full fine-tune, not LoRA"           not use: negation
+    "better than LoRA"                     not use: comparison
+
+The rules read the words around the name in the same sentence, within fixed distances.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+BEFORE_CHARS = 240
+AFTER_CHARS = 160
+
+_CUT = re.compile(
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\betc)(?<!\bapprox)[.!?。！？](?=[\s*_)\]]|$)|\n[ \t]*\n"
+    r"|\n(?=[ \t>]*(?:[-*+#|]|\d+[.)]|\*\*))|<br ?/?>|</?(?:li|p|td|tr|div|h\d)>"
+)
+_MARKUP = str.maketrans("", "", '*`"“”‘’~[]✅✔')
+
+_NEGATED = re.compile(
+    r"(?:\b(?:not|no|never|without|neither|nor|instead of|rather than|unlike|excluding|except|as opposed to"
+    r"|in lieu of"
+    r"|non|skips?|avoid(?:s|ed|ing)?|disabled?|(?:is|was|are|were|do|does|did|has|have|can|could|wo|would)n['’]?t)\b"
+    r"(?! (?:only|just|merely|limited|necessarily|to mention|full))"
+    r"|[❌✗✘🚫])[\s\-]*(?:[\w'’\-/]+[\s]+){0,4}[(]?$"
+)
+_NEGATED_AFTER = re.compile(
+    r"^[\s\w\-]{0,20}(?:(?:was|is|were|are)(?: not|n['’]t)\b|(?:adapters? )?not (?:used|applied|supported"
+    r"|needed|required)"
+    r"|[:=|][\s|]*(?:no\b|none\b|false\b|disabled\b|n/a\b|off\b|not\b|[❌✗✘])|-free\b)"
+)
+_COMPARED = re.compile(
+    r"(?:\b(?:than|vs\.?|versus|compared (?:to|with|against)|relative to|outperform(?:s|ed|ing)?|beat(?:s"
+    r"|ing)?|surpass\w*"
+    r"|over|against|alternatives? to|similar to|like|improv(?:es|ement|ements) (?:on|over|upon)|matches"
+    r"|extends|variants? of"
+    r"|extension of|inspired by|criticism of|instead)[\s\-]+)(?:[\w\-%.]+\s+){0,3}[(]?$"
+)
+_COMPARED_AFTER = re.compile(r"^[\s\-\w]{0,12}(?:\bvs\b\.?|\bversus\b|\bcompared (?:to|with)\b|\bbaselines?\b)")
+_ADVICE = re.compile(
+    r"\b(?:can|could|may|might|should|would|will|shall|must|supports?|supported|supporting|support for|compatible"
+    r"|recommend(?:s|ed|ing|ation)?|suggest(?:s|ed)?|consider|options?|optional(?:ly)?|if you|you|your|users?"
+    r"|feel free|try"
+    r"|e\.g|for example|for instance|such as|including|plan(?:s|ned|ning)?|future|upcoming|coming soon|todo"
+    r"|tutorial|guide"
+    r"|suitable|suited|ideal|designed for|intended for|allow(?:s|ing)?|enabl(?:e|es|ing)|easy|easily"
+    r"|scripts? (?:for|to)|code (?:for|to)|examples?|possible|capable|ability"
+    r"|how to|instructions?|want|needs?|require[sd]?|requiring|please|available|wish|let's|either|any|various|popular"
+    r"|techniques? like|methods? like|approaches like|see|refer|read|learn|paper|papers)\b"
+)
+_ELSEWHERE = re.compile(
+    r"(?:\b(?:entrenad|ajustad|treinad|afinad|affin|entra[iî]n|trainiert|feinabgestimmt|feingetunt|addestrat"
+    r"|обучен|дообучен)\w*"
+    r"\b[^!?]{0,80}?\b(?:con|com|avec|mit|usando|mediante|utilisant|via|par|por|tramite|per mezzo|с помощью|с"
+    r"|методом)\b[^!?]{0,40}$)"
+    r"|(?<!可)(?<!可以)(?:使用|采用|採用|通过|透過|利用|基于|基於|经过)了?\s*$"
+)
+_ELSEWHERE_AFTER = re.compile(
+    r"^\s*(?:を(?:用いて|使用|使って|用いた)|で(?:学習|ファインチューニング|微調整|訓練)|による(?:学習|ファインチューニング))"
+    r"|^\s*(?:방식|기법)?(?:를|을|으로|로)?\s*(?:사용|이용|적용|활용)?\S{0,4}\s*\S{0,6}(?:학습|파인튜닝|훈련|미세)"
+)
+_OPENS = re.compile(r"^[\s\-#>|+\d.:(]*(?:an?|the|this|my|our)?\s*(?:[\w\-.]+\s){0,2}$")
+_OPENS_AFTER = re.compile(
+    r"^[\s\-]*(?:(?:adapters?|weights?|fine-?tunes?|fine-?tuned|finetunes?|finetuned|checkpoints?|model|version)\s+"
+    r"(?:model |version |weights? )?(?:of|for|on|trained|fine-?tuned|finetuned)|trained|fine-?tuned|finetuned)\b"
+    r"(?![^.!?]*\b(?:can|could|may|should|requires?|needs?|support|possible|recommended|you|your)\b)"
+)
+_ARTICLE = re.compile(r"^\W*(?:an?|this|my|our|the)\s+$")
+_ARTICLE_AFTER = re.compile(r"^\s+(?:of|for|that|which)\b(?![^.!?]*\b(?:can|could|may|should|you|your)\b)")
+_BETWEEN = re.compile(r"\b(?:can|could|may|might|should|would|will|supports?|compatible|but|however|while|whereas)\b")
+_HEADS = re.compile(r"^[\s\-]*(?:adapters?\s*)?(?:config|hyper|param|setting|detail|specific|architecture)")
+_BE_TRAINED = re.compile(
+    r"\b(?:can|could|may|might|should|to|will|would|must|if|when|being)(?: \w+)? be$|\b(?:to|if|when|once)$"
+)
+_TRAINED = re.compile(
+    r"\b(?P<verb>fine-?tuned|finetuned|trained|tuned|adapted|instruction-tuned|aligned|distilled|post-trained"
+    r"|pretrained"
+    r"|optimi[sz]ed|built|created|produced|obtained|learned|developed|made|generated|quantized|specialized|customized"
+    r"|performed|conducted|done|carried out|achieved|implemented|updated|extended|merged)\b"
+    r"[^!?]{0,120}?\b(?:with|using|via|through|by|utili[sz]ing|leveraging|applying|employing|on top of|as an?"
+    r"|in|from|thanks to)\b"
+    r"[^!?]{0,60}$"
+)
+_WE_USED = re.compile(
+    r"\b(?:we|i|it|which|that|model|training|fine-?tuning|team|authors?|adapter|setup|pipeline|run"
+    r"|process)\b[\w\s,()\-]{0,40}?"
+    r"\b(?:use[sd]?|used|appl(?:y|ies|ied)|employ(?:s|ed)?|utili[sz]e[sd]?|leverage[sd]?|adopt(?:s|ed)?"
+    r"|train(?:s|ed)?"
+    r"|perform(?:s|ed)?|fine-?tuned?|chose|did|rel(?:y|ies|ied) on|incorporate[sd]?|combine[sd]?"
+    r"|implement(?:s|ed)?)\b[^!?]{0,40}$"
+)
+_THIS_IS = re.compile(
+    r"\b(?:this|these|here|it|repo|repository|release|checkpoint|model|card|folder|file|files|weights)\b"
+    r"(?: \w+){0,5}? (?:is|are|contains?|holds?|hosts?|provides?|includes?|stores?|has|have|features?)\b[^!?]{0,60}$"
+    r"|^[\s\-#>|+\d.]*(?:this|these|our|my|the trained|trained)\s(?:\w+\s)?$"
+)
+_KEY = re.compile(r"(?:^|[|(,;])[\s\-+>#|\d.]*(?P<key>[\w][\w \-/()&]{1,48}?)\s*[:=|：]+\s*(?P<value>[^|;]{0,60})$")
+_KEY_OF_USE = re.compile(
+    r"method|technique|adapter|fine-?tun|finetun|train|type|approach|peft|strategy|algorithm|tuning"
+    r"|optimi[sz]ation|model"
+    r"|quantization|recipe|procedure|architecture|configuration|config|format|framework|variant|precision"
+    r"|process|setup"
+)
+_KEY_OF_OTHERS = re.compile(
+    r"support|compatib|option|alternativ|compar|related|paper|cit|reference|see|baseline|future|todo|note"
+)
+_NAMED_PART = (
+    r"(?:adapters?|weights|(?:hyper-?)?param(?:eter)?s?|config(?:uration)?|settings|fine-?tuning|training|matrix|the)"
+)
+_VALUE_AFTER = re.compile(
+    rf"^[\s\-_]*{_NAMED_PART}?[\s\-_]*[(]?"
+    r"(?:rank|alpha|dropout|r|α|target modules?|targets?|modules?|layers?|scal\w+|bias|learning rate)?"
+    r"\b[^\w\n]{0,8}(?:\(?(?:r|rank|alpha|α)\s*)?[:=|][\s|*]*(?:[\d\[{(\"'`q]|(?:rank|alpha|r)\s*[=:])"
+    rf"|^[\s\-_]*{_NAMED_PART}?\s*[(,]\s*(?:with\s+)?(?:r|rank|alpha|α|\d+-?bit)\b\s*[=:]?\s*\d*"
+    r"|^[\s\-_]*(?:rank|alpha|dropout)s?\s*(?:of\s*|=\s*|:\s*|is\s*)?\d"
+    r"|^[\s\-_]*(?:adapter )?(?:(?:hyper-?)?parameters|config(?:uration)?|settings)\s*:\s*$"
+)
+_WAS_USED = re.compile(r"^[\s\-\w]{0,30}?\b(?:was|were) (?:used|applied|employed|trained|performed)\b")
+_NOUN_AFTER = re.compile(
+    r"^[\s\-_]*(?:adapters?\b|weights?\b|checkpoints?\b|finetun|fine-?tun|adaption\b|training\b|trained\b"
+    r"|tuned\b|matrices\b"
+    r"|modules?\b|layers?\b|method\b|technique\b|(?:was|were|is|are) (?:used|applied|trained|employed)"
+    r"|model\b|version\b|on top\b|for\b)"
+)
+_WITH_BEFORE = re.compile(
+    r"\b(?:with|using|via|through|by|utili[sz]ing|leveraging|applying|employing|used|uses|apply|applied|w/"
+    r"|\+)\s+(?:[\w\-()]+\s+){0,4}[(]?$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The words before and after a name in its sentence, folded, without markup."""
+
+    before: str
+    after: str
+    cells: int
+    """Cells of the table row it stands in; 0 outside tables."""
+    bullet: bool
+
+
+def read_context(text: str, start: int, end: int) -> Context:
+    """The context of a span."""
+    before = text[max(0, start - BEFORE_CHARS) : start]
+    if cuts := list(_CUT.finditer(before)):
+        before = before[cuts[-1].end() :]
+    after = text[end : end + AFTER_CHARS]
+    if (stop := _CUT.search(after)) is not None:
+        after = after[: stop.start()]
+    line_start = text.rfind("\n", max(0, start - 1_000), start) + 1
+    line_end = text.find("\n", end, end + 1_000)
+    line = text[line_start : line_end if line_end >= 0 else end + 200].strip()
+    cells = line.strip("|").count("|") + 1 if line.startswith("|") or line.count("|") > 1 else 0
+    if cells:  # a row is its own sentence
+        before, after = text[line_start:start][-BEFORE_CHARS:], text[end : line_end if line_end >= 0 else end + 200]
+        after = after[:AFTER_CHARS]
+    return Context(_clean(before), _clean(after), cells, line[:1] in "-*+•")
+
+
+def _clean(text: str) -> str:
+    return text.translate(_MARKUP).casefold().replace("\n", " ")
+
+
+def negated(context: Context) -> bool:
+    """True when the sentence says that the technique was not used."""
+    clause = re.split(r"[,;:]", context.before)[-1]
+    return bool(_NEGATED.search(clause) or _NEGATED_AFTER.search(context.after))
+
+
+def compared(context: Context) -> bool:
+    """True when the technique stands as what something is held against."""
+    return bool(_COMPARED.search(context.before[-80:]) or _COMPARED_AFTER.search(context.after))
+
+
+def advised(context: Context) -> bool:
+    """True when the sentence speaks of what one could do, or of what is on offer."""
+    return bool(_ADVICE.search(context.before))
+
+
+def stated(context: Context) -> bool:
+    """True when the sentence says outright that the technique was used."""
+    trained = _TRAINED.search(context.before)
+    if trained is not None:
+        lead = context.before[: trained.start()].rstrip()
+        if not _BE_TRAINED.search(lead) and not _BETWEEN.search(context.before, trained.end("verb")):
+            return True
+    if _WAS_USED.search(context.after) and not advised(context):
+        return True
+    if _ELSEWHERE.search(context.before) or _ELSEWHERE_AFTER.search(context.after):
+        return True
+    if _ARTICLE.search(context.before) and _ARTICLE_AFTER.search(context.after):
+        return True
+    if _OPENS.search(context.before) and _OPENS_AFTER.search(context.after):
+        return True
+    return bool(_THIS_IS.search(context.before) or _WE_USED.search(context.before)) and not advised(context)
+
+
+def as_value(context: Context) -> bool | None:
+    """For `Method: LoRA` and `LoRA rank: 16`: whether the line states use; None when it is no such line."""
+    if context.cells > 2:
+        return None
+    key = _KEY.search(context.before)
+    if key is not None:
+        if _KEY_OF_OTHERS.search(key["key"]):
+            return False
+        if _KEY_OF_USE.search(key["key"]) and not _ADVICE.search(key["value"]):
+            return True
+    if _VALUE_AFTER.search(context.after):
+        return not advised(context)
+    return None
+
+
+def hinted(context: Context) -> bool:
+    """True for weak wording of use: `with LoRA`, `LoRA adapter`."""
+    return bool(_WITH_BEFORE.search(context.before) or _NOUN_AFTER.search(context.after))
+
+
+def heads_settings(context: Context) -> bool:
+    """True for a heading such as `LoRA configuration`."""
+    return not context.before.strip(" #>-:") and _HEADS.search(context.after) is not None

@@ -1,0 +1,202 @@
+# ruff: noqa: RUF001 - the characters are those that cards contain
+"""Where a text names a technique.
+
+One alternation of all aliases, built as a trie so that each position costs little, finds the longest name first and
+consumes it: `X-LoRA` never counts as LoRA. It runs over a folded copy of the text in which widths, superscripts and
+odd hyphens are made plain ((IA)³ reads as (ia)3); offsets lead back to the text as it was.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from hubstats.techniques import Alias, Registry, spelling
+
+NEAR_CHARS = 120
+"""How far from an ambiguous name a word may stand that settles it."""
+MAX_HITS_PER_ALIAS = 40
+"""Occurrences of one spelling that are looked at; a card that repeats a name more often says nothing new."""
+
+_SEPARATOR = r"[\s_\-]{1,3}"
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+_HYPHENS = dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-")
+_ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One name found in a text; offsets count in the text as given."""
+
+    technique: str
+    start: int
+    end: int
+    alias: Alias
+    settled: bool
+    """False for an ambiguous name that nothing close by settles: it needs other evidence in the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A text made plain for matching, with the way back."""
+
+    text: str
+    folded: str
+    shifts: tuple[int, ...] = ()
+    """For each character left out: where it stood, less the number left out before it."""
+
+    def original(self, offset: int) -> int:
+        """The offset in the original text of a character of `text`."""
+        return offset + bisect_right(self.shifts, offset) if self.shifts else offset
+
+
+def plain(text: str) -> Plain:
+    """The text with compatible characters made plain, invisible ones left out, and a copy in lower case."""
+    if text.isascii():
+        return Plain(text, text.lower())
+    table: dict[int, str | None] = {}
+    for char in set(text):
+        if char in _HYPHENS:
+            table[ord(char)] = "-"
+        elif char > "\x7f" and char not in _INVISIBLE:
+            simple = unicodedata.normalize("NFKC", char)
+            if len(simple) == 1 and simple != char:
+                table[ord(char)] = simple
+    shifts: tuple[int, ...] = ()
+    if any(char in text for char in _INVISIBLE):
+        found = re.finditer(f"[{_INVISIBLE}]", text)
+        shifts = tuple(match.start() - count for count, match in enumerate(found))
+        table.update(dict.fromkeys(map(ord, _INVISIBLE)))
+    simple = text.translate(table) if table else text
+    folded = simple.lower()
+    if len(folded) != len(simple):  # some capitals have a longer small letter
+        folded = simple.translate(_ASCII_LOWER)
+    return Plain(simple, folded, shifts)
+
+
+class Matcher:
+    """Finds the names of a registry's techniques."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._aliases: dict[str, list[tuple[str, Alias]]] = {}
+        ignored: set[str] = set()
+        for technique in registry:
+            names = list(technique.aliases)
+            owned = (technique.config_class,) if technique.kind in ("method", "legacy") else ()
+            names += [Alias(name, "exact", "word") for name in (*owned, *technique.calls) if name]
+            for alias in names:
+                self._aliases.setdefault(spelling(alias.text), []).append((technique.key, alias))
+            ignored.update(technique.ignore)
+        for aliases in self._aliases.values():
+            aliases.sort(key=lambda entry: (entry[1].case != "exact", entry[1].ambiguous, entry[0]))
+        texts = [alias.text for entries in self._aliases.values() for _, alias in entries]
+        self._pattern = _trie_pattern([*texts, *ignored])
+        self._ignored = {spelling(text) for text in ignored}
+
+    def find(self, text: str) -> list[Hit]:
+        """All names in a text, in order, none inside another; linear in its length."""
+        return list(self._hits(plain(text)))
+
+    def find_in_name(self, name: str) -> list[Hit]:
+        """The names in an identifier such as `qwen_lora-v1`, where underscores and hyphens part words and case means
+        little. Ambiguous spellings do not count; `Lora` does, because `lora` is not ambiguous."""
+        return list(self._hits(plain(name[:512].replace("_", "-")), in_name=True))
+
+    def _hits(self, source: Plain, *, in_name: bool = False) -> Iterator[Hit]:
+        search, position, seen = self._pattern.search, 0, dict[str, int]()
+        while (match := search(source.folded, position)) is not None:
+            found = match[0]
+            count = seen[found] = seen.get(found, 0) + 1
+            if count > MAX_HITS_PER_ALIAS:
+                position = match.end()
+                continue
+            start, end = match.span()
+            hit = None
+            while (name := spelling(source.folded[start:end])) not in self._ignored:
+                hit = self._accept(source, name, start, end, in_name)
+                shorter = None if hit is not None else self._shorter(source.folded, start, end)
+                if shorter is None:
+                    break
+                end = shorter
+            if hit is not None:
+                yield hit
+            position = end
+
+    def _shorter(self, folded: str, start: int, end: int) -> int | None:
+        """The end of the next shorter name at `start`: a rejected name may begin with one that stands."""
+        while (match := self._pattern.match(folded, start, end - 1)) is not None:
+            end = match.end()
+            if not re.match(r"\w", folded[end]):  # the limit is not a word's end
+                return end
+        return None
+
+    def _accept(self, source: Plain, name: str, start: int, end: int, in_name: bool) -> Hit | None:
+        written = _spaced(source.text[start:end])
+        for technique, alias in self._aliases[name]:
+            settled = not alias.ambiguous
+            if in_name:
+                if alias.ambiguous or (alias.case == "exact" and _spaced(alias.text) not in (written, name)):
+                    continue
+            elif (alias.case == "exact" and _spaced(alias.text) != written) or (
+                alias.boundary == "alone" and _is_joined(source.folded, start, end)
+            ):
+                continue
+            elif alias.near or alias.unless:
+                around = _around(source.folded, start, end)
+                if any(word in around for word in alias.unless):
+                    continue
+                settled = settled or any(word in around for word in alias.near)
+            # The end is one past the last character kept, so that characters left out after the name stay out.
+            return Hit(technique, source.original(start), source.original(end - 1) + 1, alias, settled)
+        return None
+
+
+@lru_cache(maxsize=4)
+def matcher(registry: Registry) -> Matcher:
+    """The matcher of a registry, built once."""
+    return Matcher(registry)
+
+
+def _spaced(text: str) -> str:
+    return re.sub(r"[\s_]+", " ", text)
+
+
+def _is_joined(text: str, start: int, end: int) -> bool:
+    before, after = text[max(0, start - 2) : start], text[end : end + 2]
+    return bool(re.search(r"\w[-.@&']\Z|[@#$-]\Z", before) or re.match(r"[-.@&'’]\w", after))
+
+
+def _around(text: str, start: int, end: int) -> str:
+    # A blank line ends what belongs together.
+    left = text[max(0, start - NEAR_CHARS) : start].rpartition("\n\n")[2]
+    right = text[end : end + NEAR_CHARS].partition("\n\n")[0]
+    return f"{left} {right}"
+
+
+_Node = dict[str, "_Node"]
+
+
+def _trie_pattern(texts: list[str]) -> re.Pattern[str]:
+    root: _Node = {}
+    for text in texts:
+        node = root
+        for char in re.sub(r"\s+", " ", plain(text).folded):
+            node = node.setdefault(char, {})
+        node[""] = {}
+    return re.compile(rf"(?<!\w){_branch(root)}")
+
+
+def _branch(node: _Node) -> str:
+    # Longer names first; a name may end only where no word goes on.
+    parts = [
+        (_SEPARATOR if char == " " else re.escape(char)) + _branch(child)
+        for char, child in sorted(node.items())
+        if char
+    ]
+    if "" in node:
+        parts.append(r"(?!\w)")
+    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"

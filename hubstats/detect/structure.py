@@ -1,0 +1,187 @@
+"""The parts of a card's text: code fences, sections, tables, comments, links.
+
+Where a name stands decides what it says: a name in a citation, a link or a table of other people's results is not use.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import Literal
+
+Section = Literal["training", "howto", "compare", "cite", "future", "other"]
+Region = Literal["title", "heading", "prose", "code", "link", "citation", "comment", "identifier"]
+
+_STRUCTURE = re.compile(
+    r"^(?P<fence>[ \t>]{0,8}(?:```|~~~)[^\n]{0,200})$"
+    r"|^ {0,3}(?P<hashes>#{1,6})[ \t]+(?P<title>[^\n]{1,300})$"
+    r"|<h(?P<level>[1-6])[^>\n]{0,100}>(?P<html>[^<\n]{1,300})</h"
+    r"|^(?P<bold>\*\*[^*\n]{3,60}\*\*:?)[ \t]*$"
+    r"|(?P<comment><!--)",
+    re.MULTILINE,
+)
+_SECTIONS: tuple[tuple[Section, re.Pattern[str]], ...] = (
+    (
+        "cite",
+        re.compile(r"citation|\bcit(?:e|ing)\b|bibtex|reference|bibliograph|acknowledg|related work|credits|thanks"),
+    ),
+    (
+        "compare",
+        re.compile(
+            r"compar|versus|\bvs\b|baseline|ablation|alternativ|leaderboard|other (?:model|method|version"
+            r"|approach)|why "
+        ),
+    ),
+    ("future", re.compile(r"future|roadmap|to-?do\b|next steps|changelog|what's new|release notes|news\b|planned")),
+    (
+        "howto",
+        re.compile(
+            r"how to|how do|usage|\buse\b|getting started|get started|quick ?start|inference|deploy|serving|install"
+            r"|requirement|hardware|memory|vram|faq|question|tips|tutorial|guide|notebook|downstream|further"
+            r"|customi[sz]|fine-?tune (?:the|this|your|it|on|with)|fine-?tuning (?:guide|example|instruction"
+            r"|the|this|your|on|with)"
+            r"|supported|features|framework|tools|example"
+        ),
+    ),
+    (
+        "training",
+        re.compile(
+            r"train|fine-?tun|procedure|hyper|method|detail|config|adapter|architect|recipe|technical|set-?up|descri"
+            r"|overview|summary|specification|about|information|approach|model"
+        ),
+    ),
+)
+MAX_PARTS = 50_000
+"""Fences, headings and comments that are told apart; text after them belongs to the last."""
+_URL_STOP = " \t\r\n()<>[]{}\"'`|,"
+_IDENTIFIER = re.compile(r"[\w.\-]+(?:/[\w.\-]+)+|[\w\-]+\.(?:safetensors|bin|pt|ckpt|gguf|py|ipynb|ya?ml|json|sh)")
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """One block of code: its language, and where its content stands."""
+
+    language: str
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Structure:
+    """The parts of one card's text, by offset."""
+
+    text: str
+    body: int
+    fences: list[Fence] = field(default_factory=list)
+    comments: list[tuple[int, int]] = field(default_factory=list)
+    title: tuple[int, int] | None = None
+    _fence_starts: list[int] = field(default_factory=list)
+    _comment_starts: list[int] = field(default_factory=list)
+    _heading_starts: list[int] = field(default_factory=list)
+    _headings: list[tuple[int, Section, str]] = field(default_factory=list)
+
+    def fence(self, offset: int) -> Fence | None:
+        """The block of code that holds an offset."""
+        index = bisect_right(self._fence_starts, offset) - 1
+        return self.fences[index] if index >= 0 and offset < self.fences[index].end else None
+
+    def section(self, offset: int) -> Section:
+        """What the headings above an offset say the text is about; citing and comparing cover what is below them."""
+        index = bisect_right(self._heading_starts, offset) - 1
+        return self._headings[index][1] if index >= 0 else "other"
+
+    def region(self, start: int, end: int) -> Region:
+        """What kind of text holds a span."""
+        fence = self.fence(start)
+        if fence is not None:
+            return "citation" if fence.language in ("bibtex", "bib", "latex", "citation") else "code"
+        index = bisect_right(self._comment_starts, start) - 1
+        if index >= 0 and start < self.comments[index][1]:
+            return "comment"
+        run = self._run(start, end)
+        if "://" in run or run.startswith(("www.", "arxiv.org")):
+            return "link"
+        if self.title is not None and self.title[0] <= start < self.title[1]:
+            return "title"
+        if _IDENTIFIER.fullmatch(run.strip("*_.:;")) and not self._is_whole_part(start, end):
+            return "identifier"
+        if self.section(start) == "cite" or self._in_bibtex(start):
+            return "citation"
+        index = bisect_right(self._heading_starts, start) - 1
+        if (
+            index >= 0
+            and "\n" not in self.text[self._heading_starts[index] : min(start, self._heading_starts[index] + 400)]
+        ):
+            return "heading"
+        return "prose"
+
+    def _is_whole_part(self, start: int, end: int) -> bool:
+        # PEFT/LoRA and LoRA/QLoRA name techniques; user/model-lora and lora.safetensors name files and repositories.
+        before, after = self.text[start - 1 : start], self.text[end : end + 2]
+        return not re.match(r"[\w.\-]", before) and not re.match(r"[\w\-]|\.\w", after)
+
+    def _run(self, start: int, end: int) -> str:
+        left, right = start, end
+        while left > max(0, start - 300) and self.text[left - 1] not in _URL_STOP:
+            left -= 1
+        while right < min(len(self.text), end + 300) and self.text[right] not in _URL_STOP:
+            right += 1
+        return self.text[left:right]
+
+    def _in_bibtex(self, start: int) -> bool:
+        before = self.text[max(0, start - 1_500) : start]
+        entry = max(before.rfind("@article{"), before.rfind("@misc{"), before.rfind("@inproceedings{"))
+        return entry >= 0 and "\n}" not in before[entry:] and "\n\n" not in before[entry:]
+
+
+def read_structure(card: str, body: int) -> Structure:
+    """The parts of a card whose text begins at `body`; one pass, linear."""
+    structure = Structure(card, body)
+    # Ancestors of the current heading: (level, section).
+    above: list[tuple[int, Section]] = []
+    position, parts, fence = body, 0, None
+    while parts < MAX_PARTS and (match := _STRUCTURE.search(card, position)) is not None:
+        parts += 1
+        position = match.end() + (match.end() == match.start())
+        if match["fence"] is not None:
+            mark = match["fence"].strip(" \t>")
+            if fence is None:
+                fence = (mark[:3], mark.lstrip("`~").strip().split(" ")[0].strip("{}.").casefold(), match.end())
+            elif mark.startswith(fence[0]) and not mark.lstrip("`~").strip():
+                structure.fences.append(Fence(fence[1], fence[2], match.start()))
+                fence = None
+        elif fence is not None:
+            continue
+        elif match["comment"] is not None:
+            end = card.find("-->", match.end())
+            position = len(card) if end < 0 else end + 3
+            structure.comments.append((match.start(), position))
+        else:
+            level = len(match["hashes"] or "") or int(match["level"] or 7)
+            name = "title" if match["hashes"] else "html" if match["html"] else "bold"
+            start, end = match.span(name)
+            section = classify(match[name])
+            if structure.title is None and (level == 1 or (level == 2 and section == "other")):
+                structure.title = (start, end)
+                continue
+            while above and above[-1][0] >= level:
+                above.pop()
+            if any(parent in ("cite", "compare") for _, parent in above):
+                section = next(parent for _, parent in above if parent in ("cite", "compare"))
+            elif section == "other" and above:
+                section = above[-1][1]
+            above.append((level, section))
+            structure._headings.append((start, section, match[name]))
+            structure._heading_starts.append(card.rfind("\n", max(0, start - 500), start) + 1 or start)
+    if fence is not None:
+        structure.fences.append(Fence(fence[1], fence[2], len(card)))
+    structure._fence_starts = [part.start for part in structure.fences]
+    structure._comment_starts = [start for start, _ in structure.comments]
+    return structure
+
+
+def classify(heading: str) -> Section:
+    """What a heading announces."""
+    folded = heading.casefold()
+    return next((section for section, pattern in _SECTIONS if pattern.search(folded)), "other")

@@ -1,0 +1,165 @@
+"""What tools write into cards by themselves: which template a card is, and what its fixed parts state.
+
+adapter: qlora                 axolotl's config, in a details block
+- load_in_4bit: True           PEFT's bitsandbytes block
+tags: [llama-factory, lora]    LLaMA-Factory's finetuning_type
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from hubstats.detect.evidence import Evidence, spanned
+from hubstats.detect.front_matter import FrontMatter
+from hubstats.detect.structure import Structure
+from hubstats.records import EvidenceKind
+from hubstats.techniques import Registry
+
+_ADAPTERHUB = re.compile(r"[Aa]n \[adapter\]\(https://adapterhub\.ml|^# Adapter `", re.M)
+
+# First match wins: a tool's own words stand before those of the library it builds on.
+_TEMPLATES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "axolotl",
+        re.compile(
+            r"axolotl version: ?`|<summary>See axolotl config|axolotl-badge|axolotl-ai-cloud/axolotl/(?:raw|main)"
+        ),
+    ),
+    (
+        "mergekit",
+        re.compile(r"merge of pre-trained language models created using \[mergekit\]|^## Merge Details", re.M),
+    ),
+    (
+        "diffusers",
+        re.compile(
+            r"According to the training script|These are .{0,120} LoRA ada?p(?:ta)?tion weights for"
+            r"|information the training script had access to"
+        ),
+    ),
+    ("unsloth", re.compile(r"trained 2x faster with \[Unsloth\]|unsloth%20made%20with%20love")),
+    ("trl", re.compile(r"It has been trained using \[TRL\]|^Cite TRL as", re.M)),
+    ("adapterhub", _ADAPTERHUB),
+    ("autotrain", re.compile(r"Trained Using AutoTrain|AutoTrain")),
+)
+_TAG_TEMPLATES = {
+    "llama-factory": "llama-factory",
+    "template:sd-lora": "diffusers",
+    "diffusers-training": "diffusers",
+    "mergekit": "mergekit",
+    "axolotl": "axolotl",
+    "unsloth": "unsloth",
+    "autotrain": "autotrain",
+    "trl": "trl",
+}
+_PEFT = re.compile(r"^\s*[-*]\s+PEFT:? \d+\.\d+", re.M)
+_MODEL_ID = "# Model Card for Model ID"
+_TRAINER = "generated automatically according to the information the Trainer had access to"
+_BITSANDBYTES = "quantization config was used during training"
+_SETTING = re.compile(
+    r"^(?P<indent>[ \t>]{0,12})(?:[-*][ \t]+)?(?P<quote>[`'\"]?)(?P<key>[a-z_0-9]{4,40})(?P=quote)"
+    r"[ \t]{0,4}[:=][ \t]{0,4}"
+    r"['\"`]?(?P<value>[\w.+\-]{1,60})",
+    re.M,
+)
+_FINETUNING_TYPES = {"lora": "lora", "oft": "oft", "freeze": "freeze_tuning", "full": "full_finetuning"}
+_AXOLOTL_ADAPTERS = {"lora": "lora", "qlora": "qlora", "llama-adapter": "adaption_prompt"}
+_TRUE_SETTINGS = {
+    "peft_use_dora": "dora",
+    "use_dora": "dora",
+    "peft_use_rslora": "rslora",
+    "use_rslora": "rslora",
+    "pissa_init": "pissa",
+    "use_galore": "galore",
+    "use_apollo": "apollo",
+    "use_badam": "badam",
+    "use_llama_pro": "llama_pro",
+    "shift_attn": "longlora",
+    "relora": "relora",
+    "use_lisa": "lisa",
+}
+_NUMBER_SETTINGS = {"loraplus_lr_ratio": "lora_plus", "relora_steps": "relora", "lisa_n_layers": "lisa"}
+UNNAMED_RULES = frozenset({"trainer:load_in_4bit", "name:repository"})
+"""Rules whose evidence follows from a text that does not name the technique."""
+MAX_SETTINGS = 4_000
+
+
+def template_of(text: str, tags: Iterable[str], library: str | None) -> str | None:
+    """The tool whose template a card is, or None."""
+    folded = {tag.casefold() for tag in tags}
+    for tag in ("llama-factory", "template:sd-lora", "diffusers-training"):
+        if tag in folded:
+            return _TAG_TEMPLATES[tag]
+    for name, pattern in _TEMPLATES:
+        if pattern.search(text):
+            return name
+    for tag, name in _TAG_TEMPLATES.items():
+        if tag in folded:
+            return name
+    if _PEFT.search(text) or (library == "peft" and _MODEL_ID in text):
+        return "peft"
+    return "transformers" if _TRAINER in text else None
+
+
+def trainer_evidence(
+    card: str, front: FrontMatter, structure: Structure, template: str | None, tags: Iterable[str]
+) -> Iterator[Evidence]:
+    """What the fixed parts of a template state."""
+    llama_factory = template == "llama-factory" or "llama-factory" in {tag.casefold() for tag in tags}
+    for count, match in enumerate(_SETTING.finditer(card, structure.body)):
+        if count >= MAX_SETTINGS:
+            return
+        key, value = match["key"], match["value"].casefold()
+        technique, named = None, True
+        if key == "load_in_4bit":
+            # In a card's example code it only says how the writer loads the model.
+            trained = template == "axolotl" or _BITSANDBYTES in card[max(0, match.start() - 400) : match.start()]
+            technique, named = ("qlora" if value == "true" and trained else None), False
+        elif structure.fence(match.start()) is None and template != "axolotl":
+            continue
+        elif key == "adapter":
+            technique = _AXOLOTL_ADAPTERS.get(value) if _is_axolotl(card, structure, match.start(), template) else None
+        elif key == "finetuning_type":
+            technique = _FINETUNING_TYPES.get(value)
+        elif key in _TRUE_SETTINGS:
+            in_config = template == "axolotl" or llama_factory or "finetuning_type" in card
+            technique = _TRUE_SETTINGS[key] if value == "true" and in_config else None
+        elif key in _NUMBER_SETTINGS:
+            technique = _NUMBER_SETTINGS[key] if re.fullmatch(r"\d+(?:\.\d*)?", value) and float(value) > 0 else None
+        if technique is not None:
+            if structure.section(match.start()) in ("howto", "cite", "compare") and template != "axolotl":
+                continue
+            rule = f"trainer:{key}"
+            yield spanned(technique, "trainer", rule, card, match.start("key"), match.end("value"), names=named)
+    place = _ADAPTERHUB.search(card, structure.body) if template == "adapterhub" else None
+    if place is not None:
+        yield spanned("bottleneck_adapter", "trainer", "trainer:adapterhub", card, place.start(), place.end())
+        return
+    for entry in front.values("tags"):
+        if entry.value.casefold().startswith("adapterhub:"):
+            yield spanned("bottleneck_adapter", "trainer", "trainer:adapterhub", card, entry.start, entry.end)
+            return
+
+
+def _is_axolotl(card: str, structure: Structure, offset: int, template: str | None) -> bool:
+    if template == "axolotl":
+        return True
+    fence = structure.fence(offset)
+    return fence is not None and "base_model:" in card[fence.start : min(fence.end, fence.start + 20_000)]
+
+
+def tag_technique(tag: str, template: str | None, registry: Registry) -> str | None:
+    """The technique a tag names; LLaMA-Factory's `freeze` and `full` count only in its own cards."""
+    folded = tag.casefold()
+    if template == "llama-factory" and folded in _FINETUNING_TYPES:
+        return _FINETUNING_TYPES[folded]
+    technique = registry.by_tag(folded)
+    return None if technique is None else technique.key
+
+
+def tag_rule(tag: str, template: str | None) -> tuple[EvidenceKind, str]:
+    """The kind of evidence a tag is, and the rule's name: LLaMA-Factory writes its own setting as a tag."""
+    folded = tag.casefold()[:60]
+    if template == "llama-factory" and folded in _FINETUNING_TYPES:
+        return "trainer", f"trainer:llama-factory:{folded}"
+    return "tag", f"tag:{folded}"

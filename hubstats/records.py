@@ -83,6 +83,8 @@ class ModelCard(Record):
     etag: str | None = None
     detail: str | None = None
     fetched_at: datetime | None = None
+    listed_version: datetime | None = None
+    """last_modified of the listing that the file was fetched for: when a later listing says otherwise, it is stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class AdapterConfig(Record):
     etag: str | None = None
     detail: str | None = None
     fetched_at: datetime | None = None
+    listed_version: datetime | None = None
+    """last_modified of the listing that the file was fetched for: when a later listing says otherwise, it is stale."""
 
 
 CodeRole = Literal["use", "library", "test", "docs", "vendored"]
@@ -501,6 +505,8 @@ class Subject:
     model_id: str
     has_card: bool | None = None
     has_adapter_config: bool | None = None
+    last_modified: datetime | None = None
+    """As listed; kept with each file, so that a later change of the repository shows."""
     files: tuple[str, ...] = ("README.md", "adapter_config.json")
     """Files still wanted; those already in the store and unchanged are left out."""
 

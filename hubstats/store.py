@@ -155,6 +155,8 @@ class Store:
         """Takes a spool segment in, in one transaction; returns the number of rows. Twice is as good as once."""
         spool.repair(segment)
         files = {path.stem: path for path in sorted(segment.glob("*.ndjson")) if path.stat().st_size}
+        # A card or config that could be read after all is no failure any more.
+        read_after_all = [table for table in ("model_card", "adapter_config") if table in files]
         unknown = set(files) - set(record_classes()) - {spool.CURSOR_TABLE}
         if unknown:
             raise StoreError(f"{segment} holds rows for {', '.join(sorted(unknown))}, which this version does not know")
@@ -165,6 +167,11 @@ class Store:
                     self._stage(table, path)
                 for table in files:
                     self._remove_owned(table)
+                for table in read_after_all:
+                    self._connection.execute(
+                        f'DELETE FROM failure WHERE EXISTS (SELECT 1 FROM temp."staged_{table}" AS staged'
+                        " WHERE staged.source = failure.source AND staged.model_id = failure.subject_id)"
+                    )
                 for table in files:
                     rows += self._take_in(table)
         except duckdb.Error as error:
@@ -236,6 +243,31 @@ class Store:
                     f"INSERT INTO {table} ({names}) VALUES ({marks})",
                     [[_bindable(getattr(row, name)) for name in columns] for row in rows],
                 )
+
+    def forget_superseded(self, source: str) -> None:
+        """Removes what a finished crawl of `source` has overtaken.
+
+        Files (and their imports) of a repository's earlier commit that its newest one no longer has, and failures of
+        a walk that has since been completed.
+        """
+        newest = (
+            "SELECT repo, arg_max(revision, fetched_at) AS revision FROM code_file"
+            " WHERE source = $source AND revision IS NOT NULL GROUP BY repo"
+        )
+        old = "SELECT 1 FROM newest WHERE newest.repo = {0}.repo AND newest.revision <> {0}.revision"
+        with self.transaction():
+            for table in ("code_import", "code_file"):
+                self.execute(
+                    f"WITH newest AS ({newest}) DELETE FROM {table}"
+                    f" WHERE source = $source AND EXISTS ({old.format(table)})",
+                    {"source": source},
+                )
+            self.execute(
+                "DELETE FROM failure WHERE source = $source AND EXISTS (SELECT 1 FROM crawl_cursor AS walk WHERE"
+                " walk.source = $source AND walk.scope = failure.subject_id AND walk.done"
+                " AND walk.updated_at > failure.failed_at)",
+                {"source": source},
+            )
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Runs one statement of our own that changes the file."""

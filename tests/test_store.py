@@ -13,7 +13,18 @@ import duckdb
 import pytest
 
 from hubstats.errors import QueryError, StoreBusy, StoreError
-from hubstats.records import CodeFile, CodeImport, Detection, Document, HubModel, ModelCard, Page, Record, Verdict
+from hubstats.records import (
+    CodeFile,
+    CodeImport,
+    Detection,
+    Document,
+    Failure,
+    HubModel,
+    ModelCard,
+    Page,
+    Record,
+    Verdict,
+)
 from hubstats.spool import Spool
 from hubstats.store import OWNED, Store, migrations, record_classes
 
@@ -57,7 +68,8 @@ def test_every_table_and_column_has_a_comment(db: Path) -> None:
     tables = rows(db, "SELECT table_name, comment FROM duckdb_tables()")
     columns = rows(
         db,
-        "SELECT table_name, column_name, duckdb_columns.comment FROM duckdb_columns() JOIN duckdb_tables() USING (table_name)",
+        "SELECT table_name, column_name, duckdb_columns.comment"
+        " FROM duckdb_columns() JOIN duckdb_tables() USING (table_name)",
     )
     assert len(tables) > 15
     assert [row for row in tables if not row[1]] == []
@@ -142,6 +154,43 @@ def test_a_changed_card_takes_its_verdict_along(db: Path) -> None:
     take(db, verdict("a/b"), verdict("c/d"))
     take(db, (ModelCard("hub", "a/b", "ok", "something else"),))
     assert rows(db, "SELECT subject_id FROM verdict") == [("c/d",)]
+
+
+def test_a_repository_at_a_new_commit_loses_what_it_no_longer_has(db: Path) -> None:
+    def at(commit: str, *paths: str, day: int) -> tuple[Record, ...]:
+        when = datetime(2026, 1, day, tzinfo=UTC)
+        return tuple(
+            record
+            for path in paths
+            for record in (
+                CodeFile("code", "o/r", commit, path, fetched_at=when),
+                CodeImport("code", "o/r", commit, path, None, "from", "peft", "LoraConfig", None, 1),
+            )
+        )
+
+    other = CodeFile("code", "o/other", "aaa", "c.py", fetched_at=datetime(2026, 1, 1, tzinfo=UTC))
+    failed = [
+        Failure("code", repo, "x.py", "not_read", None, datetime(2026, 1, 1, tzinfo=UTC)) for repo in ("o/r", "o/other")
+    ]
+    take(db, (*at("aaa", "a.py", "b.py", day=1), other, *failed))
+    spool = Spool(db.with_name(db.name + ".spool"))
+    spool.append("code", Page(at("bbb", "a.py", day=2), scope="o/r", cursor="bbb", done=True))
+    spool.seal()
+    with Store.open(db, write=True) as store:
+        store.absorb(spool.segments()[-1])
+        store.forget_superseded("code")
+    assert rows(db, "SELECT repo, path, revision FROM code_file ORDER BY 1, 2") == [
+        ("o/other", "c.py", "aaa"),
+        ("o/r", "a.py", "bbb"),
+    ]
+    assert rows(db, "SELECT path, revision FROM code_import") == [("a.py", "bbb")]
+    assert rows(db, "SELECT subject_id FROM failure") == [("o/other",)]
+
+
+def test_a_card_that_could_be_read_after_all_is_no_failure(db: Path) -> None:
+    take(db, (Failure("cards", "a", "a.md", "unreadable"), Failure("cards", "b", "b.md", "unreadable")))
+    take(db, (ModelCard("cards", "a", "ok", "text"),))
+    assert rows(db, "SELECT subject_id FROM failure") == [("b",)]
 
 
 def test_odd_text_survives(db: Path) -> None:

@@ -108,6 +108,7 @@ CREATE TABLE model_card (
     etag VARCHAR,
     detail VARCHAR,
     fetched_at TIMESTAMP,
+    listed_version TIMESTAMP,
     PRIMARY KEY (source, model_id)
 );
 COMMENT ON TABLE model_card IS 'README.md of sampled, dumped or imported repositories, or why there is none';
@@ -119,6 +120,7 @@ COMMENT ON COLUMN model_card.bytes IS 'Size as served';
 COMMENT ON COLUMN model_card.etag IS 'Entity tag of the server';
 COMMENT ON COLUMN model_card.detail IS 'Why the status is what it is';
 COMMENT ON COLUMN model_card.fetched_at IS 'UTC';
+COMMENT ON COLUMN model_card.listed_version IS 'last_modified of the repository when the file was asked for, UTC';
 
 CREATE TABLE adapter_config (
     source VARCHAR NOT NULL,
@@ -130,6 +132,7 @@ CREATE TABLE adapter_config (
     etag VARCHAR,
     detail VARCHAR,
     fetched_at TIMESTAMP,
+    listed_version TIMESTAMP,
     PRIMARY KEY (source, model_id)
 );
 COMMENT ON TABLE adapter_config IS 'adapter_config.json of sampled or imported repositories, or why there is none';
@@ -142,6 +145,7 @@ COMMENT ON COLUMN adapter_config.bytes IS 'Size as served';
 COMMENT ON COLUMN adapter_config.etag IS 'Entity tag of the server';
 COMMENT ON COLUMN adapter_config.detail IS 'Why the status is what it is';
 COMMENT ON COLUMN adapter_config.fetched_at IS 'UTC';
+COMMENT ON COLUMN adapter_config.listed_version IS 'last_modified of the repository when the file was asked for, UTC';
 
 CREATE TABLE code_file (
     source VARCHAR NOT NULL,
@@ -468,7 +472,7 @@ CREATE TABLE published_figure (
 COMMENT ON TABLE published_figure IS 'Popularity figures that others published';
 COMMENT ON COLUMN published_figure.figure_id IS 'Stable id';
 COMMENT ON COLUMN published_figure.origin IS 'Publication';
-COMMENT ON COLUMN published_figure.measure IS 'What was counted: cards_exactly_one, image_type, github_import';
+COMMENT ON COLUMN published_figure.measure IS 'What was counted: cards_exactly_one, image_type (of all uploads), image_type_peft (of weight adapters), github_import';
 COMMENT ON COLUMN published_figure.technique IS 'Registry key';
 COMMENT ON COLUMN published_figure.count IS 'Count, where given';
 COMMENT ON COLUMN published_figure.total IS 'Of how many, where given';

@@ -16,7 +16,7 @@ from typing import Any
 
 from hubstats.errors import AccessDenied
 from hubstats.http import Response
-from hubstats.records import AdapterConfig, Failure, FileStatus, HubModel, ModelCard, Record
+from hubstats.records import AdapterConfig, Failure, FileStatus, HubModel, ModelCard
 from hubstats.sources._fields import clean, flag, moment, rows, text, texts, whole
 from hubstats.sources._repository_files import CARD, CONFIG, MOST_WEIGHT_FILES, WEIGHT_ENDINGS, decode, read_config
 
@@ -85,7 +85,9 @@ def config_record(model_id: str, response: Response, fetched_at: datetime) -> Ad
     return AdapterConfig(SOURCE, model_id, status, peft_type, content, size, _etag(response), detail, fetched_at)
 
 
-def without_answer(model_id: str, name: str, status: FileStatus, detail: str, fetched_at: datetime) -> Record:
+def without_answer(
+    model_id: str, name: str, status: FileStatus, detail: str, fetched_at: datetime
+) -> ModelCard | AdapterConfig:
     """The record of a file that was not asked for, or whose every request failed."""
     kind = ModelCard if name == CARD else AdapterConfig
     return kind(SOURCE, model_id, status, detail=detail, fetched_at=fetched_at)

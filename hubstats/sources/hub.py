@@ -30,7 +30,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 from hubstats.errors import BadPage, TimedOut, Unreachable
 from hubstats.http import Response
 from hubstats.http.response import http_date, origin, shown
-from hubstats.records import Failure, HubModel, Page, Record, SourceOptions, Subject
+from hubstats.records import AdapterConfig, Failure, HubModel, ModelCard, Page, SourceOptions, Subject
 from hubstats.sources import Notify
 from hubstats.sources._hub_rows import SOURCE, card_record, config_record, parse_model, without_answer
 from hubstats.sources._repository_files import BYTE_CAPS, CARD
@@ -111,7 +111,7 @@ class Walk:
 class Fetched:
     """One file of one subject: its record, whether the Hub was asked, and the error when it never answered."""
 
-    record: Record
+    record: ModelCard | AdapterConfig
     asked: bool = True
     failure: Unreachable | None = None
 
@@ -279,7 +279,8 @@ class Hub:
     # Files -----------------------------------------------------------------------------------------------------------
 
     def _fetch(self, subject: Subject) -> list[Fetched]:
-        return [self._file(subject, name) for name in subject.files if name in BYTE_CAPS]
+        found = [self._file(subject, name) for name in subject.files if name in BYTE_CAPS]
+        return [replace(one, record=replace(one.record, listed_version=subject.last_modified)) for one in found]
 
     def _file(self, subject: Subject, name: str) -> Fetched:
         listed = subject.has_card if name == CARD else subject.has_adapter_config

@@ -1,0 +1,65 @@
+"""Parts of README.md that are made from the code. `make docs` writes them anew, `make lint` checks them.
+
+README.md calls these through cog: [[[cog import readme_blocks; readme_blocks.commands() ]]]
+"""
+
+from __future__ import annotations
+
+import click
+import cog
+import typer.main
+
+from hubstats import queries, techniques
+from hubstats.cli import app
+from hubstats.records import SourceOptions
+from hubstats.sources import discover, open_source
+
+
+def _line(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", r"\|")
+
+
+def commands() -> None:
+    """One heading a command, with its help and options."""
+    root = typer.main.get_command(app)
+    assert isinstance(root, click.Group) or hasattr(root, "commands")
+    for name, command in root.commands.items():
+        words = [
+            f"[{parameter.name.upper()}]{'...' if parameter.nargs == -1 else ''}"
+            for parameter in command.params
+            if parameter.param_type_name == "argument"
+        ]
+        cog.outl(f"#### `hubstats {' '.join([name, *words])}`\n")
+        cog.outl(_line(command.help) + "\n")
+        for parameter in command.params:
+            shown = " ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name.upper()
+            cog.outl(f"- `{shown}` {_line(getattr(parameter, 'help', ''))}")
+        cog.outl("")
+
+
+def questions() -> None:
+    """A table of the named questions."""
+    cog.outl("| question | asks | parameters |\n|---|---|---|")
+    for question in queries.find():
+        parameters = ", ".join(f"`{parameter.name}`" for parameter in question.parameters)
+        cog.outl(f"| `{question.name}` | {_line(question.title)} | {parameters} |")
+
+
+def sources() -> None:
+    """A table of the sources, each with the first line of its module."""
+    cog.outl("| source | what it reads |\n|---|---|")
+    for name in discover():
+        module = __import__(f"hubstats.sources.{name}", fromlist=["__doc__"])
+        first = (module.__doc__ or "").split("\n\n")[0]
+        kind = "asks a server" if open_source(name, SourceOptions(), lambda line: None).live else "reads local files"
+        cog.outl(f"| `{name}` | {_line(first)} ({kind}) |")
+
+
+def counts() -> None:
+    """How many techniques the registry has."""
+    registry = techniques.load()
+    kinds: dict[str, int] = {}
+    for technique in registry:
+        kinds[technique.kind] = kinds.get(technique.kind, 0) + 1
+    listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: -item[1]))
+    cog.outl(f"The registry holds {sum(kinds.values())} entries: {listed}.")

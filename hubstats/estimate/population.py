@@ -1,0 +1,397 @@
+"""Who is counted, by which rule, and as one of how many: every estimate of a file.
+
+Items are repositories of the Hub (sampled from a listing, or a dump), imported cards or configs, configs in code
+repositories, uploads to an image site, and files and repositories that import peft. Populations:
+
+rule                  population                                     goes to
+evidence              adapters: items that are shown to use at       the technique the strongest evidence shows;
+                      least one technique (verdict used, several     several share the item equally, so that
+                      or conflict)                                   shares sum to 1
+overlay               the same                                       each variant or recipe on top; no sum
+blog                  cards that name exactly one technique          the one named
+blog_folded           the same, QLoRA counted as LoRA                the one named
+site_type             weight adapters: LORA, LoCon, DoRA             the type the uploader chose
+site_type_all         uploads of any type the registry knows         the type the uploader chose
+imports_files         pairs of a file and a config class that        the class
+                      follows `from peft import`
+imports_repositories  repositories that use peft, copies of files    the techniques imported or constructed,
+                      and tests, docs, vendored code left out        equally
+
+Measures: the items themselves (repositories, cards, configs, checkpoints, files); `downloads`, each item counted as
+often as it was downloaded; `authors`, each author one vote, split equally over their items of the population.
+Where items are a sample the number of an author's items is the number seen plus, for each stratum, the author's
+unread repositories times the part of read ones that belong to the population: a prediction, exact once all are read.
+
+Unseen, for the outer interval: by `evidence`, items of unknown technique, and items that show none while a config
+is gated, disabled, private or failed, or while there is no card to read and no PEFT config; by the blog's rules,
+items without a readable card; and strata of the frame of which nothing was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from hubstats.estimate.survey import Design, Share, estimate_shares
+from hubstats.records import Estimate
+from hubstats.techniques import Registry
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from hubstats.estimate.survey import Floats, Integers
+
+    Booleans = NDArray[np.bool_]
+    Votes = dict[str, tuple[Integers, Floats]]
+
+INPUTS = ("subjects", "strata", "author_frame", "imports_files", "imports_repositories")
+"""Names of the inputs/*.sql whose rows `estimate_all` works on."""
+
+UNIT: Mapping[str, str] = {"cards": "cards", "configs": "configs", "code": "configs", "snapshot": "configs"}
+"""What an item of a source is, where it is no repository (hub, dump) and no checkpoint (a source with site types)."""
+
+WEIGHT_ADAPTERS = ("lora", "locon", "dora")
+"""Image-site types, in lower case, that the blog counted."""
+
+CENSUS = ("hub", "dump")
+"""Sources whose zero means something: methods of the registry that were not seen get a row."""
+
+CONVENIENCE = "no probability sample: {}; the interval covers authors only, not the choice"
+CAVEATS: Mapping[str, str] = {
+    "hub": "repositories that the listing shows; private and deleted ones are not in it",
+    "dump": "repositories with a card on the day of the dump",
+    "cards": CONVENIENCE.format("a folder of cards someone chose"),
+    "configs": CONVENIENCE.format("a folder of configs someone chose"),
+    "code": CONVENIENCE.format("code repositories someone chose"),
+    "snapshot": CONVENIENCE.format("public code repositories picked for the snapshot"),
+    "github": CONVENIENCE.format("what code search returned, of up to 1,000 results a slice"),
+    "civitai": "uploads as listed; the uploader chooses the type, and the site has none for LoHa, LoKr and others",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An estimate that could not be made."""
+
+    source: str
+    measure: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """All estimates of a file, and those that could not be made with the reason."""
+
+    rows: tuple[Estimate, ...]
+    skipped: tuple[Skipped, ...]
+
+    def __iter__(self) -> Iterator[Estimate]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(slots=True)
+class _Rule:
+    """One population of one source and how its items vote."""
+
+    name: str
+    votes: Votes
+    within: Booleans
+    unseen: Booleans | None
+    empty: str
+    """Why there is nothing to estimate, when the population is empty."""
+    units_only: bool = False
+
+
+def estimate_all(frames: Mapping[str, pl.DataFrame], registry: Registry) -> Estimates:
+    """Every estimate that the rows of `INPUTS` allow. Deterministic; no share, bound or size is NaN or infinite."""
+    rows: list[Estimate] = []
+    skipped: list[Skipped] = []
+    for (source,), items in _by_source(frames["subjects"]):
+        _Source(str(source), items, frames, registry, rows, skipped).estimate()
+    for name, measure in (("imports_files", "files"), ("imports_repositories", "repositories")):
+        for (source,), pairs in _by_source(frames[name]):
+            rows.extend(_imports(str(source), measure, name, pairs))
+    return Estimates(tuple(rows), tuple(skipped))
+
+
+def _by_source(frame: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
+    return sorted(frame.group_by("source", maintain_order=True), key=lambda group: str(group[0][0]))
+
+
+class _Source:
+    """The items of one source, in arrays."""
+
+    def __init__(
+        self,
+        source: str,
+        items: pl.DataFrame,
+        frames: Mapping[str, pl.DataFrame],
+        registry: Registry,
+        rows: list[Estimate],
+        skipped: list[Skipped],
+    ) -> None:
+        import polars as pl
+
+        self.source, self.registry, self.rows, self.skipped = source, registry, rows, skipped
+        self.items = items.with_row_index("item")
+        here = pl.col("source") == source
+        self.strata = frames["strata"].filter(here)
+        self.author_frame = frames["author_frame"].filter(here)
+        self.sampled = self.strata.height > 0
+        self.design, self.unread = self._design()
+        self.measure = (
+            "checkpoints" if items["site_type"].null_count() < items.height else UNIT.get(source, "repositories")
+        )
+        self.as_of = _utc(items["seen_at"].max())
+        self.detector = str(items["detector_version"].drop_nulls().max() or "")
+
+    def estimate(self) -> None:
+        for rule in self._rules():
+            if not rule.within.any():
+                self.skipped.append(Skipped(self.source, self.measure, rule.name, rule.empty))
+                continue
+            self._estimate(rule, self.measure, self._units, unread=self.unread)
+            if not rule.units_only:
+                self._estimate(rule, "authors", self._author_votes)
+                self._estimate(rule, "downloads", self._downloads)
+
+    # --- design ---------------------------------------------------------------------------------------------------
+
+    def _design(self) -> tuple[Design, float]:
+        import numpy as np
+        import polars as pl
+
+        read = self.items.group_by("stratum").agg(pl.len().alias("read"), pl.col("weight").first())
+        read = read.sort("stratum").with_row_index("code")
+        codes = self.items.join(read.select("stratum", "code"), on="stratum", how="left", maintain_order="left")
+        own = pl.concat_str(pl.lit("\0"), "subject_id")
+        clusters = self.items.select(pl.coalesce("author", own).rank("dense"))
+        unread = self.strata.join(read, on="stratum", how="anti")["frame_size"].sum()
+        design = Design(
+            weight=self.items["weight"].cast(pl.Float64).to_numpy(),
+            cluster=clusters.to_series().to_numpy().astype(np.int64),
+            stratum=codes["code"].to_numpy().astype(np.int64),
+            drawn=read["read"].to_numpy().astype(np.float64),
+            fraction=1 / read["weight"].cast(pl.Float64).to_numpy(),
+        )
+        return design, float(unread)
+
+    # --- rules ----------------------------------------------------------------------------------------------------
+
+    def _rules(self) -> Iterator[_Rule]:
+        import polars as pl
+
+        established = pl.col("techniques").list.len() > 0
+        card_read = pl.col("card_status").is_in(["ok", "too_large"]).fill_null(False)
+        config_read = (pl.col("config_status") == "ok").fill_null(False)
+        withheld = pl.col("config_status").is_in(["gated", "disabled", "unavailable", "failed"]).fill_null(False)
+        unseen = (pl.col("state") == "unknown_adapter") | (
+            ~established
+            & (pl.col("state") != "merged")
+            & pl.col("site_type").is_null()
+            & (withheld | (~card_read & ~config_read))
+        )
+        adapters = self._mask(established)
+        used = self._listed("techniques")
+        if self.source in CENSUS:
+            for technique in self.registry:
+                if technique.kind == "method" and adapters.any():
+                    used.setdefault(technique.key, _nobody())
+        nothing = "nothing here is shown to use a technique"
+        yield _Rule("evidence", used, adapters, self._mask(unseen), nothing)
+        if adapters.any():
+            overlays = {
+                key: (items, parts * 0 + 1) for key, (items, parts) in self._listed("overlays", established).items()
+            }
+            yield _Rule("overlay", overlays, adapters, None, nothing, units_only=True)
+        if self._mask(pl.col("card_status").is_not_null()).any():
+            for rule, column in (("blog", "blog_technique"), ("blog_folded", "blog_technique_folded")):
+                named = pl.col(column).is_not_null()
+                votes = _votes(self.items.filter(named).select("item", pl.col(column).alias("technique")))
+                yield _Rule(
+                    rule, votes, self._mask(named), self._mask(~card_read), "no card names exactly one technique"
+                )
+        if self.measure == "checkpoints":
+            yield from self._site_rules()
+
+    def _site_rules(self) -> Iterator[_Rule]:
+        import polars as pl
+
+        kinds = self.items["site_type"].drop_nulls().unique().sort().to_list()
+        known = {kind: found.key for kind in kinds if (found := self.registry.by_site_type(kind)) is not None}
+        blog = {kind: key for kind, key in known.items() if kind.casefold() in WEIGHT_ADAPTERS}
+        for rule, types in (("site_type", blog), ("site_type_all", known)):
+            chosen = pl.col("site_type").is_in(list(types)).fill_null(False)
+            technique = pl.col("site_type").replace_strict(types, default=None, return_dtype=pl.String)
+            votes = _votes(self.items.filter(chosen).select("item", technique.alias("technique")))
+            yield _Rule(rule, votes, self._mask(chosen), None, "no upload has a type that stands for a technique")
+
+    def _mask(self, condition: pl.Expr) -> Booleans:
+        return self.items.select(condition.fill_null(False)).to_series().to_numpy().astype(bool)
+
+    def _listed(self, column: str, among: pl.Expr | bool = True) -> Votes:
+        import polars as pl
+
+        pairs = self.items.filter(among).select("item", pl.col(column).alias("technique")).explode("technique")
+        return _votes(pairs.drop_nulls())
+
+    # --- measures: the size of each item of a population -----------------------------------------------------------
+
+    def _units(self, within: Booleans) -> Floats:
+        import numpy as np
+
+        return within.astype(np.float64)
+
+    def _downloads(self, within: Booleans) -> Floats:
+        import numpy as np
+
+        return np.where(within, self.items["downloads"].fill_null(0).to_numpy(), 0).astype(np.float64)
+
+    def _author_votes(self, within: Booleans) -> Floats:
+        """1 / (the author's items of the population), 0 where the author is not known."""
+        import numpy as np
+        import polars as pl
+
+        items = self.items.select("item", "author", "stratum", pl.Series("within", within))
+        owned = items.group_by("author").agg(pl.col("within").sum().cast(pl.Float64).alias("seen"))
+        if self.sampled:
+            rates = items.group_by("stratum").agg(pl.col("within").mean().alias("rate"))
+            read = items.group_by("author", "stratum").agg(pl.len().alias("read"))
+            unread = self.author_frame.join(read, on=["author", "stratum"], how="left").join(rates, on="stratum")
+            missing = (pl.col("repositories") - pl.col("read").fill_null(0)).clip(lower_bound=0) * pl.col("rate")
+            expected = unread.group_by("author").agg(missing.sum().alias("expected"))
+            owned = owned.join(expected, on="author", how="left")
+            owned = owned.with_columns(pl.col("seen") + pl.col("expected").fill_null(0))
+        number = items.join(owned, on="author", how="left", maintain_order="left")["seen"].fill_null(0).to_numpy()
+        votes: Floats = np.divide(1.0, number, out=np.zeros(len(within)), where=within & (number > 0))
+        return votes
+
+    # --- estimates ------------------------------------------------------------------------------------------------
+
+    def _estimate(
+        self,
+        rule: _Rule,
+        measure: str,
+        sizes: Callable[[Booleans], Floats],
+        *,
+        unread: float = 0.0,
+    ) -> None:
+        size = sizes(rule.within)
+        if not (size > 0).any():
+            reasons = {"authors": "no author is known", "downloads": "no downloads are known, or all are 0"}
+            self.skipped.append(Skipped(self.source, measure, rule.name, reasons.get(measure, rule.empty)))
+            return
+        outer = None if rule.unseen is None else sizes(rule.within | rule.unseen)
+        shares = estimate_shares(
+            self.design, size, rule.votes, outer_size=outer, unread=0.0 if outer is None else unread
+        )
+        caveats = [CAVEATS.get(self.source, "")]
+        if self.unread:
+            caveats.append(f"nothing was read yet of strata with {self.unread:.0f} repositories")
+        left_out = int((rule.within & (size == 0)).sum())
+        if left_out and measure == "authors":
+            caveats.append(f"{left_out} items of unknown authors are left out")
+        if left_out and measure == "downloads":
+            caveats.append(f"{left_out} items with no downloads, or hidden ones, count for nothing")
+        way = "design-weighted share (Hajek)" if self.sampled else "unweighted share"
+        uncertain = "strata and authors" if self.sampled else "authors"
+        made = _Maker(self.source, measure, rule.name, f"{way}; variance over {uncertain}", self.detector, self.as_of)
+        subjects = int((size > 0).sum())
+        self.rows.extend(
+            made.record(technique, share, subjects, caveats)
+            for technique, share in shares.items()
+            if share.count > 0 or measure == self.measure
+        )
+
+
+def _imports(source: str, measure: str, rule: str, pairs: pl.DataFrame) -> Iterator[Estimate]:
+    """Shares among files or repositories that import peft; `pairs` has a row for each subject and technique."""
+    import numpy as np
+    import polars as pl
+
+    # By the blog's rule a file is found once for each class: every pair is an item of its own.
+    item = ["subject_id", "technique"] if rule == "imports_files" else ["subject_id"]
+    pairs = pairs.with_columns((pl.struct(item).rank("dense") - 1).alias("item"))
+    items = pairs.group_by("item").agg(pl.col("author").first()).sort("item")
+    design = Design(
+        weight=np.ones(items.height),
+        cluster=items["author"].rank("dense").to_numpy().astype(np.int64),
+        stratum=np.zeros(items.height, np.int64),
+        drawn=np.array([float(items.height)]),
+        fraction=np.ones(1),
+    )
+    made = _Maker(source, measure, rule, "unweighted share; variance over owners", "", _utc(pairs["seen_at"].max()))
+    for technique, share in estimate_shares(design, np.ones(items.height), _votes(pairs)).items():
+        yield made.record(technique, share, items.height, [CAVEATS.get(source, "")])
+
+
+def _votes(pairs: pl.DataFrame) -> Votes:
+    """Technique -> its items and the part of each; an item with several techniques is split equally."""
+    import numpy as np
+    import polars as pl
+
+    parted = pairs.with_columns((1 / pl.len().over("item")).alias("part"))
+    groups = sorted(parted.group_by("technique", maintain_order=True), key=lambda group: str(group[0][0]))
+    return {
+        str(technique): (rows["item"].to_numpy().astype(np.int64), rows["part"].to_numpy())
+        for (technique,), rows in groups
+    }
+
+
+def _nobody() -> tuple[Integers, Floats]:
+    import numpy as np
+
+    return np.zeros(0, np.int64), np.zeros(0)
+
+
+def _utc(moment: Any) -> datetime | None:
+    if not isinstance(moment, datetime):
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """What the estimates of one population and measure have in common."""
+
+    source: str
+    measure: str
+    rule: str
+    method: str
+    detector: str
+    as_of: datetime | None
+
+    def record(self, technique: str, share: Share, subjects: int, caveats: list[str]) -> Estimate:
+        bounded = share.low is not None
+        notes = [note for note in caveats if note] + (
+            [] if bounded else ["a single author, or item of unknown author: no interval"]
+        )
+        return Estimate(
+            estimate_id=f"{self.source}/{self.measure}/{self.rule}/{technique}",
+            source=self.source,
+            measure=self.measure,
+            rule=self.rule,
+            technique=technique,
+            count=share.count,
+            total=share.total,
+            share=share.share,
+            low=share.low,
+            high=share.high,
+            outer_low=share.outer_low,
+            outer_high=share.outer_high,
+            subjects=subjects,
+            effective_size=share.effective_size,
+            design_effect=share.design_effect,
+            method=f"{self.method}; Wilson interval on the effective size" if bounded else self.method,
+            detector_version=self.detector,
+            as_of=self.as_of,
+            caveat="; ".join(notes) or None,
+        )

@@ -1,0 +1,20 @@
+-- Every judged item with its weight, what it uses and what could be read of it.
+SELECT
+    source,
+    subject_id,
+    author,
+    downloads,
+    stratum,
+    weight,
+    state,
+    techniques,
+    overlays,
+    blog_technique,
+    blog_technique_folded,
+    card_status,
+    config_status,
+    site_type,
+    detector_version,
+    seen_at
+FROM subject
+ORDER BY source, subject_id

@@ -24,7 +24,7 @@ def test_rows_are_on_disk_before_the_cursor_that_passes_them(tmp_path: Path, mon
     real = os.fsync
 
     def watched(descriptor: int) -> None:
-        synced.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
         if synced[-1] == "hub_model.ndjson":
             assert not list(tmp_path.glob("s/*/crawl_cursor.ndjson"))
         real(descriptor)

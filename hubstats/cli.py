@@ -1,0 +1,482 @@
+"""The `hubstats` command: each subcommand is one library call and printing; heavy imports wait for their use.
+
+Results go to stdout, progress and messages to stderr. Exit code 0: done; 1: an expected failure, said in one line;
+2: the command line itself is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hubstats import __version__
+from hubstats.errors import ConfigError, HubstatsError
+
+if TYPE_CHECKING:
+    import polars
+
+    from hubstats.pipeline import Report
+
+app = typer.Typer(
+    name="hubstats",
+    help="How popular each PEFT technique is, how well it does, and how sure we are of both.",
+    epilog="Start with: hubstats crawl snapshot, then hubstats report. Everything lands in one DuckDB file.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class FileFormat(StrEnum):
+    """How rows are printed or written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+class Kind(StrEnum):
+    """What a local path holds."""
+
+    cards = "cards"
+    configs = "configs"
+    code = "code"
+    dump = "dump"
+    published = "published"
+
+
+class Measure(StrEnum):
+    """A question that the detector answers about a labelled file."""
+
+    used = "used"
+    mentioned = "mentioned"
+    front_matter = "front_matter"
+    method = "method"
+    variants = "variants"
+
+
+Db = Annotated[
+    Path,
+    typer.Option("--db", envvar="HUBSTATS_DB", help="The DuckDB file.", show_default="hubstats.duckdb in this folder"),
+]
+RowFormat = Annotated[Format, typer.Option("--format", "-f", help="How to print rows.")]
+WriteFormat = Annotated[FileFormat, typer.Option("--format", "-f", help="How to print or write rows.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Forget where earlier crawls stopped and list anew.")]
+DEFAULT_DB = Path("hubstats.duckdb")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"hubstats {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of hubstats itself."""
+
+
+@app.command()
+def crawl(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SOURCE]...", help="hub, github, civitai, snapshot ... (see: hubstats sources)."),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="How many to sample: repositories whose files are fetched (hub), checkpoints (civitai), files per "
+            "query (github).",
+            show_default="1,000 / 10,000 / 1,000",
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the sample; the same seed extends the same sample.")] = 0,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="Restrict the Hub's frame to repositories with this tag (repeatable).")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Option(help="For code, dump, published: what to read; hf:OWNER/NAME@REVISION for a dump.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Requests under way at once.")] = 8,
+    refresh: Refresh = False,
+    db: Db = DEFAULT_DB,
+    format: RowFormat = Format.table,
+) -> None:
+    """Sample the Hub, GitHub and an image site into the DuckDB file. Resumes and increments.
+
+    Without a SOURCE it reads the embedded snapshot and every live source it can reach, and says what it skipped and
+    why. Stop it with Ctrl-C whenever you like: the next call goes on where it stopped.
+    """
+    from hubstats import pipeline
+    from hubstats.records import SourceOptions
+
+    options = SourceOptions(
+        sample=sample,
+        seed=seed,
+        path=path,
+        filters=tuple(tag or ()),
+        workers=workers,
+        refresh=refresh,
+    )
+    with _progress() as progress:
+        reports = pipeline.crawl(db, sources or [], options, progress)
+    _print_reports(reports, format)
+    _say(f"{db} is ready: hubstats status, hubstats report, hubstats query --list")
+    if any(report.state in ("failed", "interrupted") for report in reports) or (
+        sources and any(report.state == "skipped" for report in reports)
+    ):
+        raise typer.Exit(1)
+
+
+@app.command("import")
+def import_(
+    path: Annotated[str, typer.Argument(help="File or folder; for a dump also hf:OWNER/NAME@REVISION.")],
+    kind: Annotated[
+        Kind,
+        typer.Option(
+            help="cards: a folder of .md files; configs: a folder of adapter configs (.json); code: folders of source "
+            "or git repositories; dump: Parquet of model cards or metadata; published: PEFT result files."
+        ),
+    ],
+    revision: Annotated[str | None, typer.Option(help="Commit to read, for code and datasets.")] = None,
+    db: Db = DEFAULT_DB,
+    format: RowFormat = Format.table,
+) -> None:
+    """Bring local files into the DuckDB file. Importing the same path twice changes nothing."""
+    from hubstats import pipeline
+    from hubstats.records import SourceOptions
+
+    options = SourceOptions(path=path, revision=revision)
+    with _progress() as progress:
+        reports = pipeline.crawl(db, [kind.value], options, progress)
+    _print_reports(reports, format)
+    if any(report.state != "done" for report in reports):
+        raise typer.Exit(1)
+
+
+@app.command()
+def estimate(db: Db = DEFAULT_DB) -> None:
+    """Make verdicts and estimates anew from what the file holds, without asking any source."""
+    from hubstats import pipeline
+
+    with _progress() as progress:
+        judged, made = pipeline.rerun(_existing(db), progress)
+    typer.echo(f"{judged} subjects judged, {made} estimates made in {db}")
+
+
+@app.command()
+def status(
+    db: Db = DEFAULT_DB,
+    migrate: Annotated[bool, typer.Option("--migrate", help="Bring an older file to this version's schema.")] = False,
+    format: RowFormat = Format.table,
+) -> None:
+    """What is in the file: per source, when, how many, what failed, what quota is left."""
+    from hubstats import spool
+    from hubstats.pipeline import spool_folder
+    from hubstats.store import Store, read_input
+
+    if migrate:
+        Store.open(_existing(db), write=True).close()
+    with Store.open(db) as store:
+        crawls = store.frame(read_input("status"))
+        items = store.frame(read_input("status_items"))
+    if format is Format.table:
+        _print_rows(crawls, format, title=f"{db}: last crawl of each source")
+        _print_rows(items, format, title="What each source holds")
+    else:
+        _print_rows(items, format)
+    waiting = spool.pending(spool_folder(db))
+    if waiting:
+        _say(
+            f"{sum(waiting.values()):,} bytes wait beside the file ({', '.join(sorted(waiting))}): a crawl is running "
+            "or was stopped; they move in by themselves"
+        )
+
+
+@app.command()
+def query(
+    name: Annotated[str | None, typer.Argument(help="A question from --list.")] = None,
+    list_: Annotated[bool, typer.Option("--list", "-l", help="List the questions.")] = False,
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="A parameter, x=y (repeatable).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.")] = None,
+    db: Db = DEFAULT_DB,
+    format: WriteFormat = FileFormat.table,
+) -> None:
+    """Ask a named question of the file."""
+    from hubstats import queries
+
+    if list_ or name is None:
+        _print_rows(_question_list(), Format(format.value if format is not FileFormat.parquet else "table"))
+        return
+    from hubstats.ask import connect
+
+    question = queries.get(name)
+    parameters = question.parse(param or [])
+    with connect(db) as answers:
+        frame = answers.query(name, **parameters)
+    _write_rows(frame, format, out, title=question.title)
+    if frame.is_empty():
+        _say(f"no rows: {question.note}" if question.note else "no rows: the file holds nothing that answers this yet")
+
+
+@app.command()
+def sql(
+    text: Annotated[str, typer.Argument(help="One SELECT; '-' reads it from standard input.")],
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of stdout.")] = None,
+    db: Db = DEFAULT_DB,
+    format: WriteFormat = FileFormat.table,
+) -> None:
+    """Ask anything of the file, read-only: no other file, no network, no extension is within reach."""
+    from hubstats.ask import connect
+
+    with connect(db) as answers:
+        frame = answers.sql(sys.stdin.read() if text == "-" else text)
+    _write_rows(frame, format, out)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("hubstats-report.html"),
+    db: Db = DEFAULT_DB,
+) -> None:
+    """Write the popularity-against-performance page: one HTML file that needs no network."""
+    from hubstats import report as reporting
+    from hubstats.ask import connect
+
+    with connect(db) as answers:
+        page = reporting.build(answers, source=db.name)
+    try:
+        out.write_text(page.html, encoding="utf-8")
+    except OSError as error:
+        raise HubstatsError(f"cannot write {out}: {error.strerror}; choose another place with --out") from error
+    typer.echo(f"report: {out.resolve()}")
+    for number, finding in enumerate(page.findings, start=1):
+        typer.echo(f"{number}. {finding.text}\n   source: {finding.source}")
+
+
+@app.command()
+def sources(format: RowFormat = Format.table) -> None:
+    """List the sources, where they read from, and whether they can run here."""
+    import polars
+
+    from hubstats.records import SourceOptions
+    from hubstats.sources import discover, open_source
+
+    rows = []
+    for name in discover():
+        source = open_source(name, SourceOptions(), _say)
+        reason = source.unavailable()
+        rows.append(
+            {
+                "source": name,
+                "asks": "a server" if source.live else "local files",
+                "reads": source.endpoint,
+                "here": "ready" if reason is None else reason,
+            }
+        )
+    _print_rows(polars.DataFrame(rows), format)
+
+
+@app.command()
+def techniques(
+    name: Annotated[str | None, typer.Argument(help="Show one technique, by key, name or alias.")] = None,
+    format: RowFormat = Format.table,
+) -> None:
+    """List the technique registry: what is detected and counted."""
+    import polars
+
+    from hubstats.techniques import load
+
+    registry = load()
+    chosen = [registry.find(name)] if name else list(registry)
+    rows = [
+        {
+            "key": technique.key,
+            "name": technique.name,
+            "family": technique.family,
+            "kind": technique.kind,
+            "parent": technique.parent,
+            "peft_type": technique.peft_type,
+            "since": technique.since,
+            "paper": technique.paper,
+            **({"note": technique.note} if name else {}),
+        }
+        for technique in chosen
+    ]
+    _print_rows(polars.DataFrame(rows, infer_schema_length=None), format)
+
+
+evaluation = typer.Typer(no_args_is_help=True)
+app.add_typer(evaluation, name="evaluate", help="Measure hubstats itself against what a person labelled.")
+
+
+@evaluation.command("detection")
+def evaluate_detection(
+    labels: Annotated[Path, typer.Argument(help="The labels: a CSV, or a folder with labels.csv and the texts.")],
+    mirrors: Annotated[
+        Path | None, typer.Option(help="Read the texts from git mirrors in this folder, as OWNER+NAME.")
+    ] = None,
+    measure: Annotated[list[Measure] | None, typer.Option(help="Only this question (repeatable).")] = None,
+    confusion: Annotated[bool, typer.Option("--confusion", help="Labelled against found, in files.")] = False,
+    errors: Annotated[bool, typer.Option("--errors", help="Every file where labels and findings differ.")] = False,
+    min_precision: Annotated[float | None, typer.Option(min=0, max=1, help="Exit with 1 below this.")] = None,
+    min_recall: Annotated[float | None, typer.Option(min=0, max=1, help="Exit with 1 below this.")] = None,
+    format: RowFormat = Format.table,
+) -> None:
+    """Precision and recall of the detector on labelled cards or configs, with 95% intervals.
+
+    The floors are held against the total of each measure, of its high-confidence labels where there are such.
+    """
+    from hubstats import evaluate
+    from hubstats.detect import version
+    from hubstats.techniques import load
+
+    registry = load()
+    labelled = evaluate.read_labels(labels, registry, mirrors)
+    for reason, count in labelled.left_out.items():
+        _say(f"{count} of {labelled.size} left out: {reason}")
+    result = evaluate.evaluate(labelled.rows, registry)
+    asked = tuple(name for name in evaluate.MEASURES if measure is None or Measure(name) in measure)
+    scores = result.scores(asked)
+    title = f"{len(labelled.rows)} labelled files, detector {version(registry)}"
+    if errors or confusion:
+        _print_rows(result.errors(asked) if errors else result.confusion(asked), format, title)
+    elif format is Format.table:
+        for by, rows in scores.group_by("by", maintain_order=True):
+            _print_rows(rows.drop("by"), format, f"{title}: {by[0]}")
+    else:
+        _print_rows(scores, format)
+    if below := evaluate.missed(scores, precision=min_precision, recall=min_recall):
+        raise HubstatsError("; ".join(below))
+
+
+# --- printing -----------------------------------------------------------------------------------------------------
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _existing(db: Path) -> Path:
+    if not db.exists():
+        raise HubstatsError(f"there is no file {db}; make one with 'hubstats crawl', or name another with --db")
+    return db
+
+
+def _progress() -> Any:
+    from hubstats.progress import for_terminal
+
+    return for_terminal()
+
+
+def _question_list() -> polars.DataFrame:
+    import polars
+
+    from hubstats import queries
+
+    return polars.DataFrame(
+        [
+            {
+                "name": question.name,
+                "section": question.section,
+                "question": question.title,
+                "parameters": ", ".join(parameter.name for parameter in question.parameters),
+            }
+            for question in queries.find()
+        ]
+    )
+
+
+def _print_reports(reports: list[Report], format: Format) -> None:
+    import polars
+
+    rows = [
+        {
+            "source": report.source,
+            "state": report.state,
+            "records": ", ".join(f"{count:,} {table}" for table, count in sorted(report.records.items())),
+            "requests": report.counters.get("requests"),
+            "seconds": round(report.seconds, 1),
+            "message": report.message,
+        }
+        for report in reports
+    ]
+    _print_rows(polars.DataFrame(rows, infer_schema_length=None), format)
+
+
+def _print_rows(frame: polars.DataFrame, format: Format, title: str | None = None) -> None:
+    _write_rows(frame, FileFormat(format.value), None, title)
+
+
+def _write_rows(frame: polars.DataFrame, format: FileFormat, out: Path | None, title: str | None = None) -> None:
+    from hubstats import rows
+
+    if format is FileFormat.table and out is None:
+        left_out = rows.print_table(frame, title)
+        if left_out:
+            _say(f"no room for {', '.join(left_out)}: widen the terminal, or add --format csv")
+        return
+    if format is FileFormat.parquet and out is None and sys.stdout.isatty():
+        raise ConfigError("Parquet is not for a terminal: add --out FILE, or pipe it somewhere")
+    written = format.value if format is not FileFormat.table or out is None else out.suffix.lstrip(".")
+    data = rows.encode(frame, written)
+    try:
+        if out is None:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        else:
+            out.write_bytes(data)
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; without this Python complains once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise HubstatsError(f"cannot write {out}: {error.strerror}; choose another place with --out") from error
+
+
+def _interrupt(signal_number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Entry point: every expected failure is one line on stderr."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except ConfigError as error:
+        _say(f"hubstats: {error}")
+        sys.exit(2)
+    except HubstatsError as error:
+        _say(f"hubstats: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _say("hubstats: interrupted; run the same command again to go on")
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("HUBSTATS_DEBUG"):
+            raise
+        _say(
+            f"hubstats: something went wrong that should not have ({type(error).__name__}: {error}). "
+            "What was committed is kept. Please report it with the output of the same command under HUBSTATS_DEBUG=1"
+        )
+        sys.exit(1)

@@ -1,0 +1,467 @@
+"""The stages, each a function that reads the store, calls pure code and writes the store.
+
+    crawl     sources -> records -> spool -> store        (import is a crawl of local files)
+    detect    cards, configs, site types -> detections and verdicts
+    estimate  verdicts and imports -> shares with intervals
+
+Every stage can be run again alone: raw text is kept, and every write has a key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Protocol
+
+from filelock import FileLock, Timeout
+
+from hubstats import __version__, sampling
+from hubstats.errors import ConfigError, SourceError, StoreBusy, StoreError
+from hubstats.records import Document, Page, Record, SourceOptions, Subject
+from hubstats.sources import SampledSource, Source, open_source
+from hubstats.spool import Spool, discard
+from hubstats.store import Store, read_input, wait_for
+
+LIVE_SOURCES = ("hub", "github", "civitai")
+"""What a crawl without a source asks for, besides the embedded snapshot."""
+
+DEFAULT_SAMPLE = 1_000
+"""Repositories whose files the hub source fetches when no --sample is given."""
+
+COMMIT_SECONDS = 0.5
+DRAIN_SECONDS = 5.0
+DETECT_BATCH = 5_000
+DETECT_CHARACTERS = 32_000_000
+"""Bounds of what detection holds in memory at once."""
+
+State = Literal["done", "interrupted", "failed", "skipped"]
+
+
+class Progress(Protocol):
+    """What long work tells the person waiting."""
+
+    def start(self, task: str, total: int | None) -> None:
+        """A task begins; `total` items when known."""
+        ...
+
+    def advance(self, task: str, items: int, total: int | None = None) -> None:
+        """Some more items are done."""
+        ...
+
+    def finish(self, task: str) -> None:
+        """The task has ended, well or not."""
+        ...
+
+    def say(self, line: str) -> None:
+        """One line worth reading: a wait, a fallback, a failure."""
+        ...
+
+
+class Silent:
+    """A Progress that says nothing."""
+
+    def start(self, task: str, total: int | None) -> None: ...
+
+    def advance(self, task: str, items: int, total: int | None = None) -> None: ...
+
+    def finish(self, task: str) -> None: ...
+
+    def say(self, line: str) -> None: ...
+
+
+@dataclass
+class Report:
+    """How the crawl of one source went."""
+
+    source: str
+    state: State
+    message: str | None = None
+    records: Counter[str] = field(default_factory=Counter)
+    counters: Mapping[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def spool_folder(db: Path) -> Path:
+    """Where records of `db` wait: beside it."""
+    return db.with_name(db.name + ".spool")
+
+
+class Writer:
+    """The one process that may change a file, as a context manager.
+
+    Entering takes the lock, creates or migrates the file and absorbs what an earlier, killed process left in the
+    spool. Raises StoreBusy naming the process when another one is writing.
+    """
+
+    def __init__(self, db: Path, progress: Progress) -> None:
+        self.db = db
+        self.progress = progress
+        self.spool = Spool(spool_folder(db))
+        self._lock = FileLock(self.spool.folder / "lock")
+        self._committed = self._drained = time.monotonic()
+
+    def __enter__(self) -> Writer:
+        if not self.db.parent.is_dir():
+            raise StoreError(f"there is no folder {self.db.parent} to put {self.db.name} into; make it first")
+        if self.db.is_dir():
+            raise StoreError(f"{self.db} is a folder; give the path of a DuckDB file with --db")
+        owner = self.spool.folder / "owner"
+        try:
+            self.spool.folder.mkdir(exist_ok=True)
+            self._lock.acquire(timeout=0)
+            owner.write_text(str(os.getpid()))
+        except Timeout:
+            who = owner.read_text() if owner.exists() else "unknown"
+            raise StoreBusy(
+                f"another hubstats (process {who}) is writing {self.db}; wait for it or end it; "
+                "queries and reports work meanwhile"
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"cannot write beside {self.db}: {error.strerror}; choose another place with --db"
+            ) from error
+        try:
+            with Store.open(self.db, write=True, patience=60.0) as store:
+                for segment in self.spool.segments():
+                    store.absorb(segment)
+                    discard(segment)
+                store.replace("technique", list(_technique_rows()))
+        except BaseException:
+            self._lock.release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.flush(patience=60.0)
+        finally:
+            self._lock.release()
+
+    def append(self, source: str, page: Page) -> None:
+        """Takes a page; it is on disk within half a second, in the file within a few."""
+        self.spool.append(source, page)
+        now = time.monotonic()
+        if now - self._committed >= COMMIT_SECONDS:
+            self.spool.commit()
+            self._committed = now
+        if self.spool.full or now - self._drained >= DRAIN_SECONDS:
+            self.flush(patience=0.5)
+
+    def flush(self, patience: float = 30.0) -> bool:
+        """Moves everything spooled into the file; False when readers held it for longer than `patience` seconds."""
+        self.spool.seal()
+        segments = self.spool.segments()
+        if segments:
+            store = wait_for(self.db, patience=patience, notify=lambda line: None)
+            if store is not None:
+                with store:
+                    for segment in segments:
+                        store.absorb(segment)
+                        discard(segment)
+            elif patience > 1:
+                self.progress.say(
+                    f"another program keeps {self.db} open; what was fetched waits safely in {self.spool.folder} "
+                    "and moves in at the next crawl"
+                )
+        self._committed = self._drained = time.monotonic()
+        return not self.spool.segments()
+
+    def settle(self) -> None:
+        """As `flush`, for work that reads back what it wrote; raises StoreBusy when that must wait."""
+        if not self.flush(patience=60.0):
+            raise StoreBusy(f"another program keeps {self.db} open; close it there and run the same command again")
+
+    def store(self) -> Store:
+        """The file opened for a short transaction of our own."""
+        return Store.open(self.db, write=True, patience=60.0)
+
+    def write(self, source: str, records: Sequence[Record]) -> None:
+        """Records that are no page of a source: verdicts, a sample."""
+        self.append(source, Page(tuple(records)))
+
+
+# --- crawl --------------------------------------------------------------------------------------------------------
+
+
+def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Progress | None = None) -> list[Report]:
+    """Crawls the named sources, or all that can be reached, into `db`; one Report a source.
+
+    Ctrl-C ends the source cleanly (state interrupted) and the ones after it are left out. A source that cannot
+    run, or that no crawl asked for by name and that does not answer, is skipped with the reason. Detection and
+    estimates follow. Raises StoreError or StoreBusy when the file cannot be written, ConfigError for an unknown name.
+    """
+    progress = progress or Silent()
+    chosen = list(dict.fromkeys(names)) or ["snapshot", *LIVE_SOURCES]
+    for name in chosen:
+        open_source(name, options, progress.say)  # an unknown name is said before anything is written
+    reports: list[Report] = []
+    with Writer(db, progress) as writer:
+        for name in chosen:
+            source = open_source(
+                name, replace(options, extra={"known_files": _known_files(writer, name)}), progress.say
+            )
+            reason = source.unavailable()
+            if reason is not None:
+                reports.append(Report(source.name, "skipped", reason))
+                continue
+            report = _crawl_source(writer, source, options)
+            if not names and report.state == "failed" and not report.records and report.message:
+                report.state = "skipped"
+            reports.append(report)
+            if report.state == "interrupted":
+                return reports
+        detect(writer)
+        estimate(writer)
+    return reports
+
+
+def _known_files(writer: Writer, source: str) -> dict[tuple[str, str], str]:
+    """Code files whose content is in the store, (repository, path) -> blob hash: these are not fetched again."""
+    with writer.store() as store:
+        known = store.frame(
+            "SELECT repo, path, blob_sha FROM code_file WHERE source = $source AND text IS NOT NULL", {"source": source}
+        )
+    return {(repo, path): sha for repo, path, sha in known.iter_rows()}
+
+
+def _crawl_source(writer: Writer, source: Source, options: SourceOptions) -> Report:
+    report = Report(source.name, "done")
+    started = time.monotonic()
+    with writer.store() as store:
+        cursors = {} if options.refresh else store.cursors(source.name)
+        crawl_id = _begin(store, source, options)
+    try:
+        _take(writer, source.name, source.pages(cursors), report, source.name)
+        if isinstance(source, SampledSource):
+            writer.settle()
+            subjects = draw_sample(writer, source.name, options)
+            task = f"{source.name} files"
+            total = sum(len(subject.files) for subject in subjects)
+            _take(writer, source.name, source.files(subjects), report, task, total=total)
+        writer.settle()
+        with writer.store() as store:
+            store.forget_superseded(source.name)
+    except KeyboardInterrupt:
+        report.state, report.message = "interrupted", "interrupted; run the same command again to go on"
+    except SourceError as error:
+        report.state, report.message = "failed", str(error)
+    finally:
+        report.seconds = time.monotonic() - started
+        report.counters = dict(source.counters())
+        writer.flush()
+        with writer.store() as store:
+            _end(store, crawl_id, report)
+    return report
+
+
+def _take(
+    writer: Writer, source: str, pages: Iterator[Page], report: Report, task: str, total: int | None = None
+) -> None:
+    writer.progress.start(task, total)
+    try:
+        for page in pages:
+            writer.append(source, page)
+            for record in page.records:
+                report.records[record.TABLE] += 1
+            writer.progress.advance(task, len(page.records) if page.items is None else page.items, page.expected)
+    finally:
+        close = getattr(pages, "close", None)
+        if close is not None:
+            close()
+        writer.progress.finish(task)
+
+
+def _begin(store: Store, source: Source, options: SourceOptions) -> int:
+    crawl_id = int(store.frame("SELECT coalesce(max(crawl_id), 0) + 1 AS id FROM crawl")["id"][0])
+    asked = {
+        "sample": options.sample,
+        "seed": options.seed,
+        "path": options.path,
+        "revision": options.revision,
+        "filters": list(options.filters),
+        "refresh": options.refresh,
+    }
+    kind = "live" if source.live else ("snapshot" if source.name == "snapshot" else "import")
+    store.execute(
+        "INSERT INTO crawl (crawl_id, source, kind, endpoint, state, started_at, options, hubstats_version)"
+        " VALUES ($id, $source, $kind, $endpoint, 'running', $now, $options, $version)",
+        {
+            "id": crawl_id,
+            "source": source.name,
+            "kind": kind,
+            "endpoint": source.endpoint,
+            "now": _now(),
+            "options": json.dumps({key: value for key, value in asked.items() if value not in (None, [], False)}),
+            "version": __version__,
+        },
+    )
+    return crawl_id
+
+
+def _end(store: Store, crawl_id: int, report: Report) -> None:
+    store.execute(
+        "UPDATE crawl SET state = $state, finished_at = $now, counters = $counters, message = $message"
+        " WHERE crawl_id = $id",
+        {
+            "id": crawl_id,
+            "state": report.state,
+            "now": _now(),
+            "counters": json.dumps({**report.counters, "records": dict(report.records)}),
+            "message": report.message,
+        },
+    )
+
+
+def draw_sample(writer: Writer, source: str, options: SourceOptions) -> list[Subject]:
+    """Draws, or extends, the stratified sample of a source's frame; returns the files still to be fetched.
+
+    Raises ConfigError when the sample asked for is not positive.
+    """
+    wanted = DEFAULT_SAMPLE if options.sample is None else options.sample
+    if wanted < 1:
+        raise ConfigError(f"--sample {wanted} is not a number of repositories; give 1 or more")
+    key = {"source": source, "seed": options.seed}
+    with writer.store() as store:
+        frame_sql = read_input("frame")
+        sizes = store.frame(f"SELECT stratum, count(*) AS size FROM ({frame_sql}) GROUP BY stratum", key)
+        before = store.frame(
+            "SELECT stratum, sample_size FROM sample_stratum WHERE source = $source AND seed = $seed", key
+        )
+        frame_sizes = dict(zip(sizes["stratum"], sizes["size"], strict=True))
+        drawn = sampling.allocate(frame_sizes, wanted, dict(zip(before["stratum"], before["sample_size"], strict=True)))
+        with store.transaction():
+            for table in ("sample_stratum", "sample_frame"):
+                store.execute(f"DELETE FROM {table} WHERE source = $source AND seed = $seed", key)
+            for stratum, size in sorted(frame_sizes.items()):
+                store.execute(
+                    "INSERT INTO sample_stratum VALUES ($source, $seed, $stratum, $size, $drawn, $now)",
+                    {**key, "stratum": stratum, "size": size, "drawn": drawn[stratum], "now": _now()},
+                )
+            store.execute(
+                "INSERT INTO sample_frame SELECT $source, $seed, ranked.model_id, ranked.stratum, ranked.draw_rank,"
+                f" sizes.sample_size / sizes.frame_size FROM ({frame_sql}) AS ranked"
+                " JOIN sample_stratum AS sizes ON sizes.stratum = ranked.stratum"
+                " AND sizes.source = $source AND sizes.seed = $seed"
+                " WHERE ranked.draw_rank <= sizes.sample_size",
+                key,
+            )
+        rows = store.frame(read_input("wanted_files"), key)
+    return [
+        Subject(
+            model_id=row["model_id"],
+            has_card=row["has_card"],
+            has_adapter_config=row["has_adapter_config"],
+            last_modified=row["last_modified"].replace(tzinfo=UTC) if row["last_modified"] else None,
+            files=tuple(
+                name
+                for name, is_wanted in (("README.md", row["wants_card"]), ("adapter_config.json", row["wants_config"]))
+                if is_wanted
+            ),
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+# --- detect -------------------------------------------------------------------------------------------------------
+
+
+def detect(writer: Writer) -> int:
+    """Judges every subject that has no verdict of this detector version; returns how many were judged."""
+    from hubstats import detect as detector
+    from hubstats.techniques import load
+
+    registry = load()
+    writer.settle()
+    judged = 0
+    writer.progress.start("detect", None)
+    try:
+        while True:
+            with writer.store() as store:
+                batch = store.frame(
+                    read_input("documents"),
+                    {
+                        "version": detector.DETECTOR_VERSION,
+                        "batch": DETECT_BATCH,
+                        "characters": DETECT_CHARACTERS,
+                    },
+                )
+            if batch.is_empty():
+                return judged
+            for row in batch.iter_rows(named=True):
+                detections, verdict = detector.detect(_document(row), registry)
+                writer.spool.append(row["source"], Page((verdict, *detections)))
+            writer.settle()
+            judged += len(batch)
+            writer.progress.advance("detect", len(batch))
+    finally:
+        writer.progress.finish("detect")
+
+
+def _document(row: Mapping[str, Any]) -> Document:
+    return Document(
+        source=row["source"],
+        subject_id=row["subject_id"],
+        card=row["card"],
+        config=row["config"],
+        tags=tuple(row["tags"] or ()),
+        library_name=row["library_name"],
+        base_model=row["base_model"],
+        weight_files=tuple(row["weight_files"] or ()),
+        site_type=row["site_type"],
+    )
+
+
+def _technique_rows() -> Iterable[Record]:
+    from hubstats.records import TechniqueRow
+    from hubstats.techniques import load
+
+    for technique in load():
+        yield TechniqueRow(
+            key=technique.key,
+            name=technique.name,
+            family=technique.family,
+            kind=technique.kind,
+            parent=technique.parent,
+            library=technique.library,
+            peft_type=technique.peft_type,
+            config_class=technique.config_class,
+            since=technique.since,
+            paper=technique.paper,
+            paper_year=technique.paper_year,
+            note=technique.note,
+        )
+
+
+# --- estimate -----------------------------------------------------------------------------------------------------
+
+
+def estimate(writer: Writer) -> int:
+    """Makes every estimate anew from what the file holds; returns how many."""
+    from hubstats import estimate as estimator
+    from hubstats.techniques import load
+
+    writer.settle()
+    with writer.store() as store:
+        frames = {name: store.frame(read_input(name)) for name in estimator.INPUTS}
+        made = estimator.estimate_all(frames, load())
+        store.replace("estimate", list(made))
+    return len(made)
+
+
+def rerun(db: Path, progress: Progress | None = None) -> tuple[int, int]:
+    """Detection and estimates again, without asking any source; (subjects judged, estimates made)."""
+    with Writer(db, progress or Silent()) as writer:
+        return detect(writer), estimate(writer)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)

@@ -1,0 +1,201 @@
+"""The headline and the three findings, computed from the data; each says how sure it is and what it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hubstats import charts
+from hubstats.report import wording
+from hubstats.report.panel import Evidence, Row, sample_words
+from hubstats.report.performance import since, superseded
+from hubstats.report.standing import REFERENCE, Result, Standing
+
+NOT_PEFT = ("full_finetuning",)
+
+
+ENOUGH = 100
+"""A count of the file on fewer subjects is not quoted against others on the first screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One sentence or two, and what they rest on."""
+
+    text: str
+    source: str
+
+
+def headline(evidence: Evidence) -> str:
+    """The answer, in one or two sentences."""
+    used = _used(evidence)
+    standing = evidence.published()
+    if used is None and standing is None:
+        return "This file holds no figures yet: run hubstats crawl, then hubstats report."
+    who = "How popular each technique is, this file cannot say yet" if used is None else f"{_who(used)}{_sure(used)}"
+    return f"{who}. {_level(standing)}."
+
+
+def findings(evidence: Evidence, db: str) -> tuple[Finding, Finding, Finding]:
+    """How popular, how good, what changed; with what is missing where data is."""
+    return _popularity(evidence, db), _performance(evidence, db), _changed(evidence, db)
+
+
+def _used(evidence: Evidence) -> Row | None:
+    """LoRA's share by the most telling count of the file, else by the oldest published one."""
+    for key in evidence.counts():
+        for row in evidence.of(key):
+            if row["technique"] == REFERENCE:
+                return row
+    published = [row for row in evidence.shares if row["origin"] == "published" and row["technique"] == REFERENCE]
+    return max(published, key=lambda row: row["subjects"] or 0, default=None)
+
+
+def _who(row: Row) -> str:
+    unit = {
+        "evidence": f"adapter {row['measure']}" if row["measure"] == "repositories" else row["measure"],
+        "imports_repositories": "code repositories that use PEFT",
+        "imports_files": "files that import from PEFT",
+        "blog": "model cards that name one technique",
+        "cards_exactly_one": "model cards that name one technique",
+        "site_type": "adapters on an image site",
+    }.get(row["rule"], row["measure"])
+    where = {"snapshot": " in a hand-picked snapshot", "hub": " on the Hub"}.get(row["source"], "")
+    return f"LoRA accounts for {wording.percent(row['share'], row['low'], row['high'])} of {unit}{where}"
+
+
+def _sure(row: Row) -> str:
+    return " (printed without an interval)" if row["low"] is None else f" ({wording.span(row['low'], row['high'])})"
+
+
+def _rivals(standing: Standing, place: str) -> list[Result]:
+    return [
+        result
+        for result in standing.results
+        if result.place == place and result.key != REFERENCE and result.key not in NOT_PEFT
+    ]
+
+
+def _level(standing: Standing | None) -> str:
+    if standing is None:
+        return "How well techniques perform, this file cannot say yet"
+    others = [result for result in standing.results if result.key not in (REFERENCE, *NOT_PEFT)]
+    where = f"On {standing.task}, as published,"
+    if standing.noise is None:
+        better = sum(result.difference > 0 for result in others)
+        return f"{where} {better} of {len(others)} others score higher, whether by chance nobody can tell"
+    ahead, level = len(_rivals(standing, "ahead")), len(_rivals(standing, "tied"))
+    if not ahead:
+        return f"{where} {level} of {len(others)} others do about as well, and none is shown to be better"
+    return f"{where} {ahead} of {len(others)} others {'does' if ahead == 1 else 'do'} better and {level} about as well"
+
+
+def _popularity(evidence: Evidence, db: str) -> Finding:
+    used = _used(evidence)
+    if used is None:
+        text = "How popular LoRA is cannot be said: the file holds no popularity count. Run hubstats crawl."
+        return Finding(text, f"query all_shares on {db}, no rows")
+    text = f"LoRA: {_share(used)} of {wording.counted_words(used['measure'], used['rule'])}"
+    if used["low"] is None:
+        text += ", printed without an interval"
+    else:
+        text += f"; 95% interval {wording.span(used['low'], used['high'])}"
+    if used["outer_low"] is not None and (used["outer_low"], used["outer_high"]) != (used["low"], used["high"]):
+        text += f", {wording.span(used['outer_low'], used['outer_high'])} allowing for all that could not be read"
+    others = [
+        row
+        for row in evidence.shares
+        if row["technique"] == REFERENCE
+        and row["id"] != used["id"]
+        and row["rule"] not in ("overlay", "blog_folded")
+        and row["measure"] not in ("authors", "downloads")
+        and (row["origin"] == "published" or (row["subjects"] or 0) >= ENOUGH)
+    ]
+    if others:
+        low, high = min(others, key=_by_share), max(others, key=_by_share)
+        text += f". Other counts say {_share(low)} ({wording.counted_words(low['measure'], low['rule'])})"
+        if high is not low:
+            text += f" to {_share(high)} ({wording.counted_words(high['measure'], high['rule'])})"
+        text += ", because they count different things"
+    number = f"n = {used['subjects']:,}" if used["subjects"] else "n not given"
+    parts = [
+        f"query all_shares on {db}",
+        wording.source_words(used["source"]),
+        number,
+        f"as of {wording.day(used['as_of'])}",
+        sample_words([used]),
+    ]
+    return Finding(f"{text}.", ", ".join(part for part in parts if part))
+
+
+def _share(row: Row) -> str:
+    return wording.percent(row["share"], row["low"], row["high"])
+
+
+def _by_share(row: Row) -> float:
+    return float(row["share"])
+
+
+def _performance(evidence: Evidence, db: str) -> Finding:
+    standing = evidence.published()
+    if standing is None:
+        text = (
+            "Which techniques beat LoRA cannot be said: the file holds no published runs. Run hubstats crawl snapshot."
+        )
+        return Finding(text, f"query bench_results on {db}, no rows")
+    reference = standing.reference
+    source = (
+        f"query bench_results on {db}, {wording.source_words(standing.origin)}, {standing.task}, "
+        f"n = {standing.runs} runs of {wording.days(standing.dates)}"
+    )
+    start = f"Plain LoRA at its best reaches {wording.score(reference.score, standing.metric)} on {standing.task}"
+    if standing.noise is None or reference.margin is None:
+        text = f"{start}. Differences to it cannot be judged: no run in this file was repeated. "
+        return Finding(f"{text}Run hubstats crawl snapshot for earlier results.", source)
+    ahead, level = _rivals(standing, "ahead"), _rivals(standing, "tied")
+    names = wording.listed([charts.plain(result.name) for result in ahead], 4)
+    lead = (
+        f"{names} {'does' if len(ahead) == 1 else 'do'} better by more than that"
+        if ahead
+        else "Nobody is ahead by more"
+    )
+    chance = f"two such runs may differ by {reference.margin * 100:.1f} points by chance"
+    text = f"{start}; {chance}. {lead}, {len(level)} are level"
+    lighter = [
+        result for result in (*ahead, *level) if result.memory and reference.memory and result.memory < reference.memory
+    ]
+    if lighter:
+        least = min(lighter, key=lambda result: result.memory or 0)
+        text += (
+            f", and of these {len(lighter)} need less memory: {charts.plain(least.name)} "
+            f"{wording.gigabytes(least.memory or 0)} against {wording.gigabytes(reference.memory or 0)}"
+        )
+    noise = standing.noise
+    scatter = f"scatter from {noise.runs} runs of {noise.experiments} repeated experiments (query rerun_spread)"
+    return Finding(f"{text}.", f"{source}; {scatter}")
+
+
+def _changed(evidence: Evidence, db: str) -> Finding:
+    standing = evidence.published()
+    task = standing.task if standing else None
+    pairs = superseded(evidence, task)
+    date = since(evidence)
+    if not pairs:
+        return Finding(
+            "What changed since the benchmark was first discussed cannot be said: the file holds no earlier results. "
+            "Run hubstats import --kind published PATH with a git repository of PEFT.",
+            f"query published_history on {db}, no superseded rows",
+        )
+    changes = [now["accuracy"] - then["accuracy"] for then, now in pairs]
+    down = sum(change < 0 for change in changes)
+    best_then, best_now = max(pairs, key=lambda pair: pair[0]["accuracy"])
+    versions = {row["peft_version"] for pair in pairs for row in pair}
+    again = f"Of {wording.counted(len(pairs), 'published result')} on {task} replaced since "
+    text = (
+        f"{again}{f'the blog post of {date}' if date else 'they appeared'}, {down} fell; the mean change is "
+        f"{wording.points(sum(changes) / len(changes))} points. The highest of that time, "
+        f"{charts.plain(evidence.name(best_then['technique']))} at {best_then['accuracy'] * 100:.1f}, now stands at "
+        f"{best_now['accuracy'] * 100:.1f}"
+    )
+    text += "; versions of PEFT differ." if len(versions) > 1 else "."
+    dates = wording.days([now["created_at"] for _, now in pairs])
+    return Finding(text, f"query published_history on {db}, {task}, n = {len(pairs)}, newer runs of {dates}")

@@ -5,6 +5,16 @@ README.md calls these through cog: [[[cog import readme_blocks; readme_blocks.co
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import click
 import cog
 import typer.main
@@ -13,6 +23,55 @@ from hubstats import queries, techniques
 from hubstats.cli import app
 from hubstats.records import SourceOptions
 from hubstats.sources import discover, open_source
+
+SNAPSHOT = Path(tempfile.gettempdir()) / f"hubstats-readme-{os.getpid()}" / "hubstats.duckdb"
+
+
+def _hubstats(*words: str) -> str:
+    """What the command prints on stdout, run on a file made from the embedded snapshot."""
+    if not SNAPSHOT.exists():
+        SNAPSHOT.parent.mkdir(exist_ok=True)
+        atexit.register(shutil.rmtree, SNAPSHOT.parent)
+        _hubstats_process("crawl", "snapshot")
+    return _hubstats_process(*words)
+
+
+def _hubstats_process(*words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "hubstats", *words], cwd=SNAPSHOT.parent, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def _block(text: str) -> None:
+    cog.outl("\n```\n" + "\n".join(line.rstrip() for line in text.rstrip().splitlines()) + "\n```\n")
+
+
+def demo() -> None:
+    """What `make demo` says at its end."""
+    said = _hubstats("report", "--out", "hubstats-report.html")
+    _block(said.replace(str(SNAPSHOT.parent.resolve()), "…/hubstats"))
+
+
+def answer(name: str, rows: int, where: str = "true", columns: list[str] | None = None) -> None:
+    """The first rows of a named question."""
+    from hubstats.ask import connect
+    from hubstats.rows import print_table
+
+    _hubstats("query", "--list")
+    with connect(SNAPSHOT) as answers:
+        frame = answers.query(name)
+    if where != "true":
+        frame = frame.filter(frame[where])
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        print_table(frame.select(columns or frame.columns).head(rows))
+    _block(shown.getvalue())
+
+
+def sql(text: str) -> None:
+    """The answer to ad hoc SQL."""
+    _block(_hubstats("sql", text))
 
 
 def _line(text: str | None) -> str:

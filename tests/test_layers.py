@@ -1,0 +1,84 @@
+"""Imports point one way. Read from the source with `ast`, so an import inside a function counts as well."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "hubstats"
+BENCH = Path(__file__).parent.parent / "bench" / "hubstats_bench"
+
+LAYERS = {
+    "errors": 0,
+    "records": 0,
+    "techniques": 1,
+    "http": 1,
+    "imports": 1,
+    "queries": 1,
+    "charts": 1,
+    "spool": 1,
+    "rows": 1,
+    "progress": 1,
+    "sampling": 1,
+    "sources": 2,
+    "detect": 2,
+    "estimate": 2,
+    "store": 2,
+    "ask": 3,
+    "pipeline": 3,
+    "evaluate": 3,
+    "report": 4,
+    "cli": 5,
+    "__main__": 6,
+}
+"""Module -> layer. A module imports from lower layers only; of its own layer, nothing but itself."""
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path != PACKAGE / "__init__.py":
+            found.append((path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path))
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level hubstats modules that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative imports hide where they point"
+            if node.module == "hubstats":
+                names |= {f"hubstats.{alias.name}" for alias in node.names}
+            elif node.module:
+                names.add(node.module)
+    return {name.split(".")[1] for name in names if name.startswith("hubstats.") and "__version__" not in name}
+
+
+@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: getattr(value, "stem", value))
+def test_imports_point_down(module: str, path: Path) -> None:
+    assert module in LAYERS, f"give {module} a layer"
+    for other in imported(path) - {module}:
+        assert LAYERS[other] < LAYERS[module], f"{path.name} (layer {LAYERS[module]}) imports {other}"
+
+
+def test_every_layer_names_a_module() -> None:
+    assert {module for module, _ in modules()} == set(LAYERS)
+
+
+def test_the_root_resolves_lazily() -> None:
+    assert imported(PACKAGE / "__init__.py") == {"ask", "errors"}
+
+
+def test_bench_knows_only_the_leaves() -> None:
+    for path in BENCH.rglob("*.py"):
+        assert imported(path) <= {"errors", "records", "techniques"}, path
+
+
+def test_hubstats_never_imports_bench() -> None:
+    for _, path in modules():
+        assert "hubstats_bench" not in path.read_text(encoding="utf-8"), path

@@ -13,7 +13,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import cog
@@ -80,20 +82,28 @@ def _line(text: str | None) -> str:
 
 def commands() -> None:
     """One heading a command, with its help and options."""
-    root = typer.main.get_command(app)
-    assert isinstance(root, click.Group) or hasattr(root, "commands")
-    for name, command in root.commands.items():
+    for name, command in walk(typer.main.get_command(app)):
         words = [
             f"[{parameter.name.upper()}]{'...' if parameter.nargs == -1 else ''}"
             for parameter in command.params
-            if parameter.param_type_name == "argument"
+            if parameter.param_type_name == "argument" and parameter.name
         ]
-        cog.outl(f"#### `hubstats {' '.join([name, *words])}`\n")
+        cog.outl(f"#### `{' '.join(['hubstats', name, *words])}`\n")
         cog.outl(_line(command.help) + "\n")
         for parameter in command.params:
-            shown = " ".join(parameter.opts) if parameter.param_type_name == "option" else parameter.name.upper()
+            option = parameter.param_type_name == "option"
+            shown = " ".join(parameter.opts) if option else str(parameter.name).upper()
             cog.outl(f"- `{shown}` {_line(getattr(parameter, 'help', ''))}")
         cog.outl("")
+
+
+def walk(group: Any, above: str = "") -> Iterator[tuple[str, click.Command]]:
+    """(name, command) of every command, those of sub-apps as 'evaluate detection'."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from walk(command, f"{above}{name} ")
+        else:
+            yield f"{above}{name}", command
 
 
 def questions() -> None:

@@ -560,7 +560,10 @@ def test_github_out_of_reach_stops_and_keeps_the_place(github: GitHubServer) -> 
     with pytest.raises(SourceError):
         pages.extend(source.pages({}))
     assert {page.scope for page in pages if page.records} == {COUNTS}
-    assert len(github.requests) < 40, "given up after a few files, not after all"
+    # Workers that are under way when it gives up still finish their tries.
+    asked = {entry.path for entry in github.requests if "/git/blobs/" in entry.path}
+    there = {file.sha for file in github.held.values()}
+    assert len(asked) < len(there) / 2, "given up after a few files, not after all"
 
 
 @pytest.mark.parametrize(

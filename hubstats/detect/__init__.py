@@ -75,7 +75,9 @@ def detect(document: Document, registry: Registry) -> tuple[tuple[Detection, ...
     is_adapter = _adapter_sign(document, config, front, tags, library, evidence)
     structure = read_structure(card, front.body)
     evidence += templates.trainer_evidence(card, front, structure, template, tags)
-    facts = Facts(document.subject_id, is_adapter is not None)
+    # A local file's subject id is a path; only a listing's is the name of a repository.
+    repository = document.subject_id if document.source in ("hub", "dump") else None
+    facts = Facts(repository, is_adapter is not None)
     reading = read_text(card, front, structure, names, registry, facts)
     if template == "axolotl":
         reading = _without_fences(reading, structure.fence)

@@ -61,7 +61,8 @@ _CAN_MERGE = re.compile(
 class Facts:
     """What is known of the subject besides the text."""
 
-    subject_id: str
+    repository: str | None
+    """Id of the repository the card belongs to; None for a card of unknown origin."""
     is_adapter: bool
     """Something other than the text says that an adapter is in the repository."""
 
@@ -202,7 +203,9 @@ class _Judge:
             return kind, False, section
         if self.is_adapter:
             return kind, True, "adapter"
-        return kind, section == "training" and sentence.hinted(words), "hinted"
+        # `for LoRA/IA3 adapters` says what there is: weak wording is no use where the line names a rival.
+        alone = self._crowd(hit) == 1
+        return kind, section == "training" and alone and sentence.hinted(words), "hinted"
 
     def _goes_on_from_last(self, hit: Hit) -> bool:
         if self.last is None or not 0 <= hit.start - self.last[0] <= 30:
@@ -274,7 +277,7 @@ def _arguments(text: str, start: int) -> Mapping[str, Any]:
 def _loads(card: str, structure: Structure, matcher: Matcher, facts: Facts) -> Iterator[Evidence]:
     """Adapters that the card's code loads: the card's own, unless another repository's name stands there."""
     for match in islice(_LOADS.finditer(card, structure.body), 20):
-        if not _is_own(match[1], facts.subject_id):
+        if not _is_own(match[1], facts.repository):
             continue
         end = match.end(1)
         if "load_lora_weights" in match[0]:
@@ -285,14 +288,12 @@ def _loads(card: str, structure: Structure, matcher: Matcher, facts: Facts) -> I
                 hit.technique, "name", "name:loaded", card, end - len(name) + hit.start, end - len(name) + hit.end
             )
     for match in islice(_OWN_WEIGHTS.finditer(card, structure.body), 5):
-        if _is_own(match[1], facts.subject_id):
+        if _is_own(match[1], facts.repository):
             yield spanned("lora", "code", "code:lora_weights", card, match.start(), match.end())
 
 
-def _is_own(repository: str, subject_id: str) -> bool:
-    if "/" not in subject_id or "/" not in repository or subject_id.count("/") > 1 or subject_id.endswith(".md"):
-        return True
-    return repository.casefold() == subject_id.casefold()
+def _is_own(named: str, repository: str | None) -> bool:
+    return repository is None or "/" not in named or named.casefold() == repository.casefold()
 
 
 def _merged(card: str, structure: Structure) -> tuple[int, int] | None:

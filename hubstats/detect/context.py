@@ -22,7 +22,8 @@ _CUT = re.compile(
     r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\betc)(?<!\bapprox)[.!?。！？](?=[\s*_)\]]|$)|\n[ \t]*\n"
     r"|\n(?=[ \t>]*(?:[-*+#|]|\d+[.)]|\*\*))|<br ?/?>|</?(?:li|p|td|tr|div|h\d)>"
 )
-_MARKUP = str.maketrans("", "", '*`"“”‘’~[]✅✔')
+_MARKUP = str.maketrans("（），：；", "(),:;", '*`"“”‘’~[]✅✔')
+"""What stands around words and says nothing, and the wide forms of the marks that do."""
 
 _NEGATED = re.compile(
     r"(?:\b(?:not|no|never|without|neither|nor|instead of|rather than|unlike|excluding|except|as opposed to"
@@ -55,17 +56,27 @@ _ADVICE = re.compile(
     r"|how to|instructions?|want|needs?|require[sd]?|requiring|please|available|wish|let's|either|any|various|popular"
     r"|techniques? like|methods? like|approaches like|see|refer|read|learn|paper|papers)\b"
 )
+_ADVICE_ELSEWHERE = re.compile(
+    r"可(?!靠|视|信)|能够|能夠|支持|支援|建议|建議|推荐|推薦|如需|如果|例如|比如|计划|計劃|未来|未來|教程|您|你"
+    r"|できます|対応|推奨|例えば|지원|권장|가능|예를"
+)
 _ELSEWHERE = re.compile(
     r"(?:\b(?:entrenad|ajustad|treinad|afinad|affin|entra[iî]n|trainiert|feinabgestimmt|feingetunt|addestrat"
     r"|обучен|дообучен)\w*"
     r"\b[^!?]{0,80}?\b(?:con|com|avec|mit|usando|mediante|utilisant|via|par|por|tramite|per mezzo|с помощью|с"
     r"|методом)\b[^!?]{0,40}$)"
-    r"|(?<!可)(?<!可以)(?:使用|采用|採用|通过|透過|利用|基于|基於|经过)了?\s*$"
+    r"|(?:使用|采用|採用|通过|透過|利用|基于|基於|经过|經過)了?\s*$"
+    r"|(?:本|该|此)(?:仓库|模型|项目|适配器|權重|权重|倉庫|專案|項目)[^,;]{0,30}(?:包含|提供|是|为)[^,;]{0,20}$"
 )
 _ELSEWHERE_AFTER = re.compile(
     r"^\s*(?:を(?:用いて|使用|使って|用いた)|で(?:学習|ファインチューニング|微調整|訓練)|による(?:学習|ファインチューニング))"
     r"|^\s*(?:방식|기법)?(?:를|을|으로|로)?\s*(?:사용|이용|적용|활용)?\S{0,4}\s*\S{0,6}(?:학습|파인튜닝|훈련|미세)"
 )
+_CARRIED_OUT = re.compile(r"(?:进行|進行|完成|经过?|經過?)了?[^,;]{0,20}$")
+_CARRIED_OUT_AFTER = re.compile(
+    r"^\s*(?:高效)?(?:参数|參數|指令|监督)?(?:微调|微調|训练|訓練|精调)(?!教程|指南|脚本|代码)"
+)
+_MADE_BY = re.compile(r"^[^,;|]{0,16}(?:微调|微調|训练|訓練)(?:得到|得出|而成|而来|而來)")
 _OPENS = re.compile(r"^[\s\-#>|+\d.:(]*(?:an?|the|this|my|our)?\s*(?:[\w\-.]+\s){0,2}$")
 _OPENS_AFTER = re.compile(
     r"^[\s\-]*(?:(?:adapters?|weights?|fine-?tunes?|fine-?tuned|finetunes?|finetuned|checkpoints?|model|version)\s+"
@@ -89,12 +100,12 @@ _TRAINED = re.compile(
     r"[^!?]{0,60}$"
 )
 _WE_USED = re.compile(
-    r"\b(?:we|i|it|which|that|model|training|fine-?tuning|team|authors?|adapter|setup|pipeline|run"
-    r"|process)\b[\w\s,()\-]{0,40}?"
+    r"(?:\b(?:we|i|it|which|that|model|training|fine-?tuning|team|authors?|adapter|setup|pipeline|run"
+    r"|process|project|repo|repository|notebook)\b[\w\s,()\-]{0,40}?"
     r"\b(?:use[sd]?|used|appl(?:y|ies|ied)|employ(?:s|ed)?|utili[sz]e[sd]?|leverage[sd]?|adopt(?:s|ed)?"
     r"|train(?:s|ed)?"
-    r"|perform(?:s|ed)?|fine-?tuned?|chose|did|rel(?:y|ies|ied) on|incorporate[sd]?|combine[sd]?"
-    r"|implement(?:s|ed)?)\b[^!?]{0,40}$"
+    r"|perform(?:s|ed)?|fine-?tune[sd]?|chose|did|rel(?:y|ies|ied) on|incorporate[sd]?|combine[sd]?"
+    r"|implement(?:s|ed)?)\b|^\W*fine-?tunes\b)[^!?]{0,40}$"
 )
 _THIS_IS = re.compile(
     r"\b(?:this|these|here|it|repo|repository|release|checkpoint|model|card|folder|file|files|weights)\b"
@@ -107,9 +118,12 @@ _KEY_OF_USE = re.compile(
     r"|optimi[sz]ation|model"
     r"|quantization|recipe|procedure|architecture|configuration|config|format|framework|variant|precision"
     r"|process|setup"
+    r"|微调|微調|训练|訓練|方法|方式|策略|技术|技術|算法|适配器|適配器|量化|学習|學習|手法|アダプタ|チューニング"
+    r"|학습|방법|방식|기법|어댑터|método|metodo|méthode|técnica|tecnica|verfahren|метод|обучени"
 )
 _KEY_OF_OTHERS = re.compile(
     r"support|compatib|option|alternativ|compar|related|paper|cit|reference|see|baseline|future|todo|note"
+    r"|支持|支援|对比|對比|比较|比較|参考|參考|相关|相關|兼容|可选|可選|未来|未來|计划|対応|関連|지원|비교|참고"
 )
 _NAMED_PART = (
     r"(?:adapters?|weights|(?:hyper-?)?param(?:eter)?s?|config(?:uration)?|settings|fine-?tuning|training|matrix|the)"
@@ -157,7 +171,10 @@ def read_context(text: str, start: int, end: int) -> Context:
     line_start = text.rfind("\n", max(0, start - 1_000), start) + 1
     line_end = text.find("\n", end, end + 1_000)
     line = text[line_start : line_end if line_end >= 0 else end + 200].strip()
-    cells = line.strip("|").count("|") + 1 if line.startswith("|") or line.count("|") > 1 else 0
+    row = [cell.strip() for cell in line.strip("|").split("|")]
+    cells = len(row) if line.startswith("|") or line.count("|") > 1 else 0
+    if cells > 2 and row[1] and len(set(row[1:])) == 1:
+        cells = 2  # the same in every column: no comparison
     if cells:  # a row is its own sentence
         before, after = text[line_start:start][-BEFORE_CHARS:], text[end : line_end if line_end >= 0 else end + 200]
         after = after[:AFTER_CHARS]
@@ -181,7 +198,7 @@ def compared(context: Context) -> bool:
 
 def advised(context: Context) -> bool:
     """True when the sentence speaks of what one could do, or of what is on offer."""
-    return bool(_ADVICE.search(context.before))
+    return bool(_ADVICE.search(context.before) or _ADVICE_ELSEWHERE.search(context.before))
 
 
 def stated(context: Context) -> bool:
@@ -193,8 +210,12 @@ def stated(context: Context) -> bool:
             return True
     if _WAS_USED.search(context.after) and not advised(context):
         return True
-    if _ELSEWHERE.search(context.before) or _ELSEWHERE_AFTER.search(context.after):
-        return True
+    if not _ADVICE_ELSEWHERE.search(context.before):
+        if _ELSEWHERE.search(context.before) or _ELSEWHERE_AFTER.search(context.after):
+            return True
+        carried_out = _CARRIED_OUT.search(context.before) and _CARRIED_OUT_AFTER.search(context.after)
+        if carried_out or _MADE_BY.search(context.after):
+            return True
     if _ARTICLE.search(context.before) and _ARTICLE_AFTER.search(context.after):
         return True
     if _OPENS.search(context.before) and _OPENS_AFTER.search(context.after):
@@ -211,7 +232,7 @@ def as_value(context: Context) -> bool | None:
         if _KEY_OF_OTHERS.search(key["key"]):
             return False
         if _KEY_OF_USE.search(key["key"]) and not _ADVICE.search(key["value"]):
-            return True
+            return not _ADVICE_ELSEWHERE.search(key["value"])
     if _VALUE_AFTER.search(context.after):
         return not advised(context)
     return None

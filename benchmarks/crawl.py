@@ -143,7 +143,7 @@ def spread(values: list[float], unit: str) -> str:
 
 def row(what: str, value: str, remark: str) -> None:
     """One line of the table."""
-    print(f"  {what:<36}{value:<28}{remark}", flush=True)
+    print(f"  {what:<36}{value:<30}{remark}", flush=True)
 
 
 def main() -> None:

@@ -17,12 +17,14 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import orjson
 
 from hubstats.errors import StoreError
 from hubstats.records import Page, Record
@@ -31,21 +33,28 @@ CURSOR_TABLE = "crawl_cursor"
 PAGE_COLUMN = "_page"
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
-    raise TypeError(f"{type(value).__name__} cannot be stored")
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain, check_circular=False).encode
+_columns: dict[str, tuple[str, ...]] = {}
+"""Table -> column names, filled as tables are met: asking the dataclass for each row takes longer than writing it."""
 
 
 def as_line(record: Record, page: int) -> bytes:
-    """The record as one line of JSON; lone surrogates, which UTF-8 cannot hold, become '?'."""
+    """The record as one line of JSON, times in UTC; lone surrogates, which UTF-8 cannot hold, become '?'."""
     row: dict[str, Any] = {PAGE_COLUMN: page}
-    for column in fields(record):  # type: ignore[arg-type]  # every Record is a dataclass
-        row[column.name] = getattr(record, column.name)
-    return _encode(row).encode("utf-8", "replace") + b"\n"
+    if record.TABLE not in _columns:
+        _columns[record.TABLE] = tuple(field.name for field in fields(record))  # type: ignore[arg-type]
+    for name in _columns[record.TABLE]:
+        value = getattr(record, name)
+        if value.__class__ is datetime and value.tzinfo is not UTC:
+            value = value.astimezone(UTC)
+        row[name] = value
+    return _line(row)
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # a lone surrogate, or an integer past 64 bits
+        return json.dumps(row, ensure_ascii=False, default=str).encode("utf-8", "replace") + b"\n"
 
 
 class Spool:
@@ -72,16 +81,15 @@ class Spool:
         except OSError as error:
             raise self._failed(error) from error
         if page.cursor is not None or page.done:
-            now = datetime.now(UTC).replace(tzinfo=None).isoformat(sep=" ")
             row = {
                 PAGE_COLUMN: self._page,
                 "source": source,
                 "scope": page.scope,
                 "cursor": page.cursor,
                 "done": page.done,
-                "updated_at": now,
+                "updated_at": datetime.now(UTC),
             }
-            self._cursors[source, page.scope] = _encode(row).encode("utf-8", "replace") + b"\n"
+            self._cursors[source, page.scope] = _line(row)
 
     def commit(self) -> None:
         """Puts all appended rows on disk, then the cursors. After this nothing of them can be lost."""

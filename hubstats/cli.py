@@ -193,7 +193,7 @@ def status(
 ) -> None:
     """What is in the file: per source, when, how many, what failed, what quota is left."""
     from hubstats import spool
-    from hubstats.pipeline import spool_folder
+    from hubstats.pipeline import is_writing, spool_folder
     from hubstats.store import Store, read_input
 
     if migrate:
@@ -206,12 +206,11 @@ def status(
         _print_rows(items, format, title="What each source holds")
     else:
         _print_rows(items, format)
-    waiting = spool.pending(spool_folder(db))
-    if waiting:
-        _say(
-            f"{sum(waiting.values()):,} bytes wait beside the file ({', '.join(sorted(waiting))}): a crawl is running "
-            "or was stopped; they move in by themselves"
-        )
+    waiting = sum(spool.pending(spool_folder(db)).values())
+    if is_writing(db):
+        _say(f"a crawl is running; {waiting:,} bytes wait beside the file and move in within seconds")
+    elif waiting or "running" in crawls["state"].to_list():
+        _say(f"a crawl was stopped; {waiting:,} bytes wait beside the file: the next crawl takes them in and goes on")
 
 
 @app.command()
@@ -417,6 +416,11 @@ def _print_reports(reports: list[Report], format: Format) -> None:
             "state": report.state,
             "records": ", ".join(f"{count:,} {table}" for table, count in sorted(report.records.items())),
             "requests": report.counters.get("requests"),
+            "quota_left": ", ".join(
+                f"{name.removeprefix('quota_left:')} {left:,}"
+                for name, left in report.counters.items()
+                if name.startswith("quota_left:")
+            ),
             "seconds": round(report.seconds, 1),
             "message": report.message,
         }

@@ -93,6 +93,20 @@ def spool_folder(db: Path) -> Path:
     return db.with_name(db.name + ".spool")
 
 
+def is_writing(db: Path) -> bool:
+    """Whether a hubstats process is writing `db` now."""
+    lock = FileLock(spool_folder(db) / "lock")
+    if not lock.lock_file or not Path(lock.lock_file).exists():
+        return False
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
+
+
 class Writer:
     """The one process that may change a file, as a context manager.
 
@@ -133,6 +147,11 @@ class Writer:
                     store.absorb(segment)
                     discard(segment)
                 store.replace("technique", list(_technique_rows()))
+                # Whoever holds the lock is the only writer: a crawl still marked as running was killed.
+                store.execute(
+                    "UPDATE crawl SET state = 'interrupted', message = $why WHERE state = 'running'",
+                    {"why": "the process ended without saying so; what it had committed is kept"},
+                )
         except BaseException:
             self._lock.release()
             raise

@@ -212,6 +212,9 @@ def test_a_stopped_crawl_resumes_where_it_was(run: Run, db: Path, tmp_path: Path
         _, said = crawling.communicate(timeout=60)
         assert crawling.returncode == (-how if how is signal.SIGKILL else 1), said
         assert "Traceback" not in said
+        told = run("status")
+        assert told.returncode == 0
+        assert ("a crawl was stopped" in told.stderr) == (how is signal.SIGKILL), told.stderr
         asked = [entry.path for entry in hub.requests if "/resolve/" in entry.path]
         hub.forget()
         hub.latency = 0
@@ -220,6 +223,7 @@ def test_a_stopped_crawl_resumes_where_it_was(run: Run, db: Path, tmp_path: Path
         again = [entry.path for entry in hub.requests if "/resolve/" in entry.path]
     # A commit is due every half second and workers hold a few dozen more: what was asked for before it stays.
     assert len(set(asked) & set(again)) <= (100 if how is signal.SIGKILL else 10)
+    assert rows(db, "SELECT state FROM crawl ORDER BY crawl_id") == [("interrupted",), ("done",)]
     assert one(db, "SELECT count(*) FROM hub_model") == 600
     assert one(db, "SELECT count(*) FROM model_card") == one(db, "SELECT count(*) FROM sample_frame")
     assert one(db, "SELECT count(*) FROM model_card WHERE status = 'failed'") == 0
@@ -230,6 +234,7 @@ def test_readers_get_in_while_a_crawl_runs(run: Run, db: Path, tmp_path: Path) -
     with HubServer(synthetic_hub(900, seed=9), latency=0.01, page_cap=100) as hub:
         crawling = start(tmp_path, "crawl", "hub", "--sample", "600", "--workers", "2", HF_ENDPOINT=hub.url)
         wait_until(lambda: db.exists() and len(hub.requests) > 20)
+        assert "a crawl is running" in run("status").stderr
         answered = 0
         while crawling.poll() is None:
             with connect(db) as answers:

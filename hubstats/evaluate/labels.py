@@ -178,6 +178,9 @@ def _variants(row: Mapping[str, str], registry: Registry) -> frozenset[str]:
     """The variants that the labelled flags stand for; a flag that makes none is a setting of its method."""
     found: set[str] = set()
     for flag in _labels(row["variant_flags"]):
+        if flag in registry:
+            found.add(flag)
+            continue
         name, _, value = flag.partition("=")
         config = {"peft_type": row["peft_type"].strip(), name: value or True}
         found |= {technique.key for technique in registry.variants_in(config)}

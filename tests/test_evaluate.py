@@ -343,7 +343,10 @@ def test_the_tables_in_the_docs_are_of_these_rules(shared_data: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert len(rows(made.stdout)) >= 20
-    assert rows((ROOT / "docs" / "detection.md").read_text(encoding="utf-8")) == rows(made.stdout)
+    page = (ROOT / "docs" / "detection.md").read_text(encoding="utf-8")
+    before, heading, _ = page.partition("### On cards it had not met")
+    assert heading, "the tables of cards that are not here begin there"
+    assert rows(before) == rows(made.stdout)
 
 
 def test_shared_configs(shared_data: Path) -> None:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import signal
-import threading
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ from hubstats.sources._code_search import (
     parse_hit,
 )
 from hubstats.sources.github import COUNTS, GitHub, count_queries, harvest_queries
+from tests.conftest import clean_environment
 from tests.servers.faults import FaultPlan
 from tests.servers.github import GitHubServer, Quota, SourceFile, synthetic_github
 
@@ -578,15 +580,22 @@ def test_faults_that_pass_lose_no_file(github: GitHubServer, kinds: tuple[str, .
     assert sum(github.faults_sent.values()) > 20
 
 
-def test_ctrl_c_ends_a_wait_for_quota_at_once(github: GitHubServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    with GitHubServer(github.files, quota={"code_search": Quota(100, 60.0), "core": Quota(3, 600.0)}) as server:
-        monkeypatch.setenv("HUBSTATS_GITHUB_URL", server.url)
-        started = time.monotonic()
-        timer = threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT))
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
-            Crawl()
-        assert 0.9 < time.monotonic() - started < 10
+def test_ctrl_c_ends_a_wait_for_quota_at_once(github: GitHubServer, tmp_path: Path) -> None:
+    with GitHubServer(github.files, quota={"code_search": Quota(1000, 60.0), "core": Quota(3, 600.0)}) as server:
+        environment = clean_environment(tmp_path, {"HUBSTATS_GITHUB_URL": server.url, "GITHUB_TOKEN": "ghp_good"})
+        command = [sys.executable, "-m", "hubstats", "crawl", "github"]
+        with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as crawling:
+            deadline = time.monotonic() + 60
+            while blobs_asked(server).total() < 3:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            time.sleep(0.5)
+            crawling.send_signal(signal.SIGINT)
+            started = time.monotonic()
+            _, said = crawling.communicate(timeout=60)
+        assert time.monotonic() - started < 15
+        assert crawling.returncode == 1
+        assert "Traceback" not in said
         assert blobs_asked(server).total() == 3
 
 

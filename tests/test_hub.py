@@ -622,7 +622,7 @@ def test_leaving_early_asks_for_no_more(crawl: Opener) -> None:
 
         pages = crawl(server, workers=4).files(subjects())
         next(pages)
-        assert read <= 20
+        assert read <= 40
         asked = len(server.requests)
         pages.close()  # type: ignore[attr-defined]
         time.sleep(0.5)

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import tenacity
 
 from hubstats.errors import BadPage, ConfigError, RateLimited, SourceError, Stopped, TimedOut, Unreachable
-from hubstats.http.quota import Bucket, Gate, Quota
+from hubstats.http.quota import HEARTBEAT, Bucket, Gate, Quota
 from hubstats.http.response import Headers, Response, joined, one_line, origin, retry_after, shown
 from hubstats.http.transport import Broken, NotSent, Reply, TooSlow, Transport
 
@@ -287,8 +287,10 @@ class HttpClient:
             self._notify(f"{self.name}: {_again(state).final}; trying again in {wait:.0f} s")
 
     def _sleep(self, seconds: float) -> None:
-        if self._stop.wait(seconds):
-            raise Stopped(f"{self.name}: stopped")
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if self._stop.wait(min(left, HEARTBEAT)):
+                raise Stopped(f"{self.name}: stopped")
 
     def _count(self, **more: int) -> None:
         with self._counted:

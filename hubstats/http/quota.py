@@ -19,6 +19,10 @@ from dataclasses import dataclass
 
 from hubstats.errors import RateLimited, Stopped
 
+HEARTBEAT = 0.5
+"""Longest wait in one piece, in seconds. Polars handles Ctrl-C in a way that does not wake a waiting thread (2.1.0), so
+Python sees it only when the wait ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:
@@ -118,7 +122,7 @@ class Gate:
                     return bucket
                 if wait is not None and said:
                     self._announce(bucket, now, wait, said)
-                self._changed.wait(wait)
+                self._changed.wait(HEARTBEAT if wait is None else min(wait, HEARTBEAT))
 
     def leave(self, bucket: Bucket, route: str, quota: Quota | None, *, refused: bool = False) -> None:
         """The answer to a request that had entered is here, with what it said about the quota.

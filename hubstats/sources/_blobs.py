@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
@@ -180,7 +180,13 @@ class BlobReader:
 
         pool = ThreadPoolExecutor(max_workers=max(1, min(self._workers, MOST_AT_ONCE)))
         try:
-            return dict(zip((hit.sha for hit in hits), pool.map(fetch, hits), strict=True))
+            running = {hit.sha: pool.submit(fetch, hit) for hit in hits}
+            # Short waits: a Ctrl-C that comes while Polars minds signals wakes no one (2.1.0).
+            while wait(running.values(), timeout=0.5, return_when=FIRST_EXCEPTION).not_done:
+                for future in running.values():
+                    if future.done() and (error := future.exception()) is not None:
+                        raise error
+            return {sha: future.result() for sha, future in running.items()}
         except KeyboardInterrupt:
             self._client.close()
             raise

@@ -63,7 +63,7 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], most: int)
                     exhausted = True
             if pending == 0:
                 return
-            outcomes = [finished.get()]
+            outcomes = [_next(finished)]
             # Gathering for a moment spares a page, and a switch of threads, per item.
             time.sleep(GATHER_SECONDS)
             with suppress(queue.Empty):
@@ -80,6 +80,13 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], most: int)
         left.set()
         for _ in range(threads):
             waiting.put(None)
+
+
+def _next(finished: queue.SimpleQueue[Result]) -> Result:
+    """The next outcome. Waits in short pieces: a Ctrl-C that comes while Polars minds signals wakes no one (2.1.0)."""
+    while True:
+        with suppress(queue.Empty):
+            return finished.get(timeout=0.5)
 
 
 @dataclass(frozen=True, slots=True)

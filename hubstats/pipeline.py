@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from hubstats import __version__, sampling
 from hubstats.errors import ConfigError, SourceError, StoreBusy, StoreError
 from hubstats.records import Document, Page, Record, SourceOptions, Subject
-from hubstats.sources import SampledSource, Source, open_source
+from hubstats.sources import SampledSource, Source, open_source, require
 from hubstats.spool import Spool, discard
 from hubstats.store import Store, read_input, wait_for
 
@@ -221,7 +221,7 @@ def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Prog
     progress = progress or Silent()
     chosen = list(dict.fromkeys(names)) or ["snapshot", *LIVE_SOURCES]
     for name in chosen:
-        open_source(name, options, progress.say)  # an unknown name is said before anything is written
+        require(name)  # an unknown name is said before anything is written
     reports: list[Report] = []
     with Writer(db, progress) as writer:
         for name in chosen:

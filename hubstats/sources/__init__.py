@@ -63,10 +63,15 @@ def discover() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_")))
 
 
-def open_source(name: str, options: SourceOptions, notify: Notify) -> Source:
-    """The source called `name`; raises ConfigError with the names there are."""
+def require(name: str) -> None:
+    """Raises ConfigError with the names there are when no source is called `name`."""
     if name not in discover():
         raise ConfigError(f"there is no source '{name}'; there are: {', '.join(discover())}")
+
+
+def open_source(name: str, options: SourceOptions, notify: Notify) -> Source:
+    """The source called `name`; raises ConfigError with the names there are."""
+    require(name)
     module = import_module(f"{__name__}.{name}")
     source: Source = module.open_source(options, notify)
     return source

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from hubstats import __version__, sampling
 from hubstats.errors import ConfigError, SourceError, StoreBusy, StoreError
-from hubstats.records import Document, Page, Record, SourceOptions, Subject
+from hubstats.records import Document, NotEstimated, Page, Record, SourceOptions, Subject
 from hubstats.sources import SampledSource, Source, open_source, require
 from hubstats.spool import Spool, discard
 from hubstats.store import Store, read_input, wait_for
@@ -146,7 +146,8 @@ class Writer:
                 for segment in self.spool.segments():
                     store.absorb(segment)
                     discard(segment)
-                store.replace("technique", list(_technique_rows()))
+                with store.transaction():
+                    store.replace("technique", list(_technique_rows()))
                 # Whoever holds the lock is the only writer: a crawl still marked as running was killed.
                 store.execute(
                     "UPDATE crawl SET state = 'interrupted', message = $why WHERE state = 'running'",
@@ -464,7 +465,7 @@ def _technique_rows() -> Iterable[Record]:
 
 
 def estimate(writer: Writer) -> int:
-    """Makes every estimate anew from what the file holds; returns how many."""
+    """Makes every figure anew from what the file holds; returns how many."""
     from hubstats import estimate as estimator
     from hubstats.techniques import load
 
@@ -472,8 +473,10 @@ def estimate(writer: Writer) -> int:
     with writer.store() as store:
         frames = {name: store.frame(read_input(name)) for name in estimator.INPUTS}
         made = estimator.estimate_all(frames, load())
-        store.replace("estimate", list(made))
-    return len(made)
+        with store.transaction():
+            for table, records in made.items():
+                store.replace(table.TABLE, records)
+    return sum(len(records) for table, records in made.items() if table is not NotEstimated)
 
 
 def rerun(db: Path, progress: Progress | None = None) -> tuple[int, int]:

@@ -440,6 +440,19 @@ class Estimate(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class NotEstimated(Record):
+    """A figure that could not be made, and why."""
+
+    TABLE: ClassVar[str] = "not_estimated"
+    KEY: ClassVar[tuple[str, ...]] = ("source", "measure", "rule")
+
+    source: str
+    measure: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TechniqueRow(Record):
     """One technique of the registry, as analysts see it in the file."""
 

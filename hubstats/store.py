@@ -232,17 +232,16 @@ class Store:
         return int(self._rows(f"SELECT count(*) FROM {staged}")[0][0])
 
     def replace(self, table: str, rows: list[records.Record]) -> None:
-        """Makes `rows` the whole content of a small derived table (technique, estimate)."""
+        """Makes `rows` the whole content of a derived table (technique, estimate, ...); call it in a transaction."""
         columns = list(self._columns(table))
         marks = ", ".join("?" for _ in columns)
         names = ", ".join(f'"{name}"' for name in columns)
-        with self.transaction():
-            self._connection.execute(f"DELETE FROM {table}")
-            if rows:
-                self._connection.executemany(
-                    f"INSERT INTO {table} ({names}) VALUES ({marks})",
-                    [[_bindable(getattr(row, name)) for name in columns] for row in rows],
-                )
+        self._connection.execute(f"DELETE FROM {table}")
+        if rows:
+            self._connection.executemany(
+                f"INSERT INTO {table} ({names}) VALUES ({marks})",
+                [[_bindable(getattr(row, name)) for name in columns] for row in rows],
+            )
 
     def forget_superseded(self, source: str) -> None:
         """Removes what a finished crawl of `source` has overtaken.

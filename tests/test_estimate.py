@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from hubstats.errors import QueryError
-from hubstats.estimate import Design, Estimates, add_intervals, estimate_all, estimate_shares, wilson_interval
+from hubstats.estimate import Design, add_intervals, estimate_shares, population, wilson_interval
 from hubstats.estimate.survey import _Population
 from hubstats.queries import Query
-from hubstats.records import Estimate
+from hubstats.records import Estimate, NotEstimated, Record
 from hubstats.techniques import Registry, Technique
 
 # --- Wilson -------------------------------------------------------------------------------------------------------
@@ -319,13 +319,17 @@ def uses(author: str | None, *techniques: str, **more: Any) -> dict[str, Any]:
     return {"author": author, "state": state, "techniques": list(techniques)} | more
 
 
-def by_id(made: Estimates) -> dict[str, Estimate]:
-    return {row.estimate_id: row for row in made}
+def estimated(rows: dict[str, pl.DataFrame], registry: Registry) -> list[Record]:
+    return list(population.estimate(rows, registry))
+
+
+def by_id(made: list[Record]) -> dict[str, Estimate]:
+    return {row.estimate_id: row for row in made if isinstance(row, Estimate)}
 
 
 def test_items_downloads_and_authors_are_three_shares() -> None:
     made = by_id(
-        estimate_all(
+        estimated(
             frames(
                 subjects(
                     uses("ann", "lora", downloads=10),
@@ -364,8 +368,8 @@ def test_unread_items_widen_only_the_outer_interval(hidden: dict[str, Any]) -> N
     seen = [uses(f"a{n}", "lora" if n % 2 else "ia3") for n in range(200)]
     harmless = [{"author": "v"}, {"author": "v", "state": "merged", "card_status": "missing"}] * 100
     unread = [{"author": f"u{n}"} | hidden for n in range(200)]
-    plain = by_id(estimate_all(frames(subjects(*seen, *harmless)), REGISTRY))["dump/repositories/evidence/lora"]
-    worst = by_id(estimate_all(frames(subjects(*seen, *unread)), REGISTRY))["dump/repositories/evidence/lora"]
+    plain = by_id(estimated(frames(subjects(*seen, *harmless)), REGISTRY))["dump/repositories/evidence/lora"]
+    worst = by_id(estimated(frames(subjects(*seen, *unread)), REGISTRY))["dump/repositories/evidence/lora"]
     assert (worst.share, worst.low, worst.high) == (plain.share, plain.low, plain.high)
     assert (plain.outer_low, plain.outer_high) == (plain.low, plain.high)
     # 100 or 300 of 400, and the sampling error of that
@@ -378,7 +382,7 @@ def test_the_blogs_rules_count_cards_that_name_one() -> None:
         return {"author": author, "blog_technique": one, "blog_technique_folded": folded, "card_status": card}
 
     rows = [named("a", "lora", "lora"), named("b", "qlora", "lora"), named("c", "ia3", "ia3"), named("d", None, None)]
-    made = by_id(estimate_all(frames(subjects(*rows, named("e", None, None, "missing"))), REGISTRY))
+    made = by_id(estimated(frames(subjects(*rows, named("e", None, None, "missing"))), REGISTRY))
     assert made["dump/repositories/blog/lora"].share == pytest.approx(1 / 3)
     assert made["dump/repositories/blog/qlora"].share == pytest.approx(1 / 3)
     assert made["dump/repositories/blog_folded/lora"].share == pytest.approx(2 / 3)
@@ -391,7 +395,7 @@ def test_image_site_types() -> None:
 
     rows = [upload(f"u{n}", "LORA", "lora") for n in range(6)] + [upload("x", "LoCon", "locon")] * 2
     rows += [{"author": "y", "source": "civitai", "site_type": "Checkpoint", "card_status": None}]
-    made = by_id(estimate_all(frames(subjects(*rows)), REGISTRY))
+    made = by_id(estimated(frames(subjects(*rows)), REGISTRY))
     assert made["civitai/checkpoints/site_type/lora"].share == pytest.approx(6 / 8)
     assert made["civitai/authors/site_type/lora"].share == pytest.approx(6 / 7)
     assert made["civitai/checkpoints/evidence/lora"].outer_high == made["civitai/checkpoints/evidence/lora"].high
@@ -405,9 +409,7 @@ def test_imports_by_files_and_by_repositories() -> None:
         ).with_columns(pl.col("seen_at").dt.replace_time_zone(None))
 
     rows = [("a", "a/1", "lora"), ("a", "a/1", "ia3"), ("b", "b/1", "lora"), ("c", "c/1", "lora")]
-    made = by_id(
-        estimate_all(frames(subjects(), imports_files=pairs(*rows), imports_repositories=pairs(*rows)), REGISTRY)
-    )
+    made = by_id(estimated(frames(subjects(), imports_files=pairs(*rows), imports_repositories=pairs(*rows)), REGISTRY))
     files, repositories = made["code/files/imports_files/lora"], made["code/repositories/imports_repositories/lora"]
     assert (files.share, files.total) == (3 / 4, 4)
     assert (repositories.share, repositories.total) == (pytest.approx(2.5 / 3), 3)
@@ -415,13 +417,13 @@ def test_imports_by_files_and_by_repositories() -> None:
     assert "no probability sample" in repositories.caveat
 
 
-def sampled(*rows: Mapping[str, Any], frame: Mapping[str, int], owned: Mapping[tuple[str, str], int]) -> Estimates:
+def sampled(*rows: Mapping[str, Any], frame: Mapping[str, int], owned: Mapping[tuple[str, str], int]) -> list[Record]:
     items = subjects(*[{"source": "hub", "config_status": "ok"} | dict(row) for row in rows])
     strata = pl.DataFrame([{"source": "hub", "stratum": h, "frame_size": size} for h, size in frame.items()])
     owners = pl.DataFrame(
         [{"source": "hub", "author": a, "stratum": h, "repositories": n} for (a, h), n in owned.items()]
     )
-    return estimate_all(frames(items, strata=strata, author_frame=owners), REGISTRY)
+    return estimated(frames(items, strata=strata, author_frame=owners), REGISTRY)
 
 
 def test_a_sample_is_weighted_to_its_frame() -> None:
@@ -446,21 +448,21 @@ def test_a_stratum_without_a_sample_is_unseen_and_said_so() -> None:
     assert "300 repositories" in made.caveat
 
 
-def reasons(made: Estimates) -> dict[tuple[str, str], str]:
-    return {(skipped.measure, skipped.rule): skipped.reason for skipped in made.skipped}
+def reasons(made: list[Record]) -> dict[tuple[str, str], str]:
+    return {(skipped.measure, skipped.rule): skipped.reason for skipped in made if isinstance(skipped, NotEstimated)}
 
 
 def test_what_cannot_be_estimated_is_said() -> None:
-    assert len(estimate_all(frames(subjects()), REGISTRY)) == 0
-    nothing = estimate_all(frames(subjects({"author": "a"}, {"author": "b"})), REGISTRY)
-    assert len(nothing) == 0
+    assert estimated(frames(subjects()), REGISTRY) == []
+    nothing = estimated(frames(subjects({"author": "a"}, {"author": "b"})), REGISTRY)
+    assert by_id(nothing) == {}
     assert "nothing here" in reasons(nothing)["repositories", "evidence"]
     assert "exactly one" in reasons(nothing)["repositories", "blog"]
-    unknown = estimate_all(frames(subjects(uses(None, "lora", downloads=0), uses(None, "ia3"))), REGISTRY)
+    unknown = estimated(frames(subjects(uses(None, "lora", downloads=0), uses(None, "ia3"))), REGISTRY)
     assert reasons(unknown)["authors", "evidence"] == "no author is known"
     assert "downloads" in reasons(unknown)["downloads", "evidence"]
     assert by_id(unknown)["dump/repositories/evidence/lora"].low is not None, "items of unknown authors are their own"
-    alone = by_id(estimate_all(frames(subjects(uses("a", "lora"), uses("a", "ia3"))), REGISTRY))
+    alone = by_id(estimated(frames(subjects(uses("a", "lora"), uses("a", "ia3"))), REGISTRY))
     one = alone["dump/repositories/evidence/lora"]
     assert (one.share, one.low, one.effective_size) == (0.5, None, None)
     assert one.caveat is not None
@@ -492,7 +494,7 @@ def test_no_input_gives_a_number_that_is_none(rows: list[dict[str, Any]], unread
     items = items.join(counts, on=["source", "stratum"], how="left").with_columns(
         weight=(pl.col("read") + unread).fill_null(1) / pl.col("read").fill_null(1)
     )
-    made = estimate_all(frames(items.drop("read"), strata=strata), REGISTRY)
+    made = list(by_id(estimated(frames(items.drop("read"), strata=strata), REGISTRY)).values())
     sums: dict[tuple[str, str], float] = {}
     for row in made:
         numbers = [row.count, row.total, row.share, row.low, row.high, row.outer_low, row.outer_high]

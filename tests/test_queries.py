@@ -51,11 +51,13 @@ def registry() -> Registry:
 def fill(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute((EXPECTED / "rows.sql").read_text(encoding="utf-8"))
     made = estimate_all({name: connection.sql(read_input(name)).pl() for name in INPUTS}, registry())
-    columns = [row[0] for row in connection.execute("DESCRIBE estimate").fetchall()]
-    connection.executemany(
-        f"INSERT INTO estimate VALUES ({', '.join('?' for _ in columns)})",
-        [[bindable(getattr(row, name)) for name in columns] for row in made],
-    )
+    for table, rows in made.items():
+        columns = [row[0] for row in connection.execute(f"DESCRIBE {table.TABLE}").fetchall()]
+        if rows:
+            connection.executemany(
+                f"INSERT INTO {table.TABLE} VALUES ({', '.join('?' for _ in columns)})",
+                [[bindable(getattr(row, name)) for name in columns] for row in rows],
+            )
 
 
 def bindable(value: Any) -> Any:

@@ -117,7 +117,7 @@ def write(path: Path, *groups: Sequence[records.Record], crawl: str = "snapshot"
     tables: dict[str, list[records.Record]] = {}
     for record in (record for group in groups for record in group):
         tables.setdefault(record.TABLE, []).append(record)
-    with Store.open(path, write=True) as store:
+    with Store.open(path, write=True) as store, store.transaction():
         for table, rows in tables.items():
             store.replace(table, rows)
         if groups:

@@ -35,7 +35,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from hubstats.estimate.survey import Design, Share, estimate_shares
-from hubstats.records import Estimate
+from hubstats.records import Estimate, NotEstimated, Record
 from hubstats.techniques import Registry
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     Booleans = NDArray[np.bool_]
     Votes = dict[str, tuple[Integers, Floats]]
 
-INPUTS = ("subjects", "strata", "author_frame", "imports_files", "imports_repositories")
-"""Names of the inputs/*.sql whose rows `estimate_all` works on."""
+INPUTS: tuple[str, ...] = ("subjects", "strata", "author_frame", "imports_files", "imports_repositories")
+TABLES: tuple[type[Record], ...] = (Estimate, NotEstimated)
 
 UNIT: Mapping[str, str] = {"cards": "cards", "configs": "configs", "code": "configs", "snapshot": "configs"}
 """What an item of a source is, where it is no repository (hub, dump) and no checkpoint (a source with site types)."""
@@ -73,30 +73,6 @@ CAVEATS: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
-    """An estimate that could not be made."""
-
-    source: str
-    measure: str
-    rule: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Estimates:
-    """All estimates of a file, and those that could not be made with the reason."""
-
-    rows: tuple[Estimate, ...]
-    skipped: tuple[Skipped, ...]
-
-    def __iter__(self) -> Iterator[Estimate]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-
 @dataclass(slots=True)
 class _Rule:
     """One population of one source and how its items vote."""
@@ -110,16 +86,15 @@ class _Rule:
     units_only: bool = False
 
 
-def estimate_all(frames: Mapping[str, pl.DataFrame], registry: Registry) -> Estimates:
-    """Every estimate that the rows of `INPUTS` allow. Deterministic; no share, bound or size is NaN or infinite."""
-    rows: list[Estimate] = []
-    skipped: list[Skipped] = []
+def estimate(frames: Mapping[str, pl.DataFrame], registry: Registry) -> Iterator[Record]:
+    """Every share that the rows of `INPUTS` allow, and a NotEstimated for each that cannot be made."""
     for (source,), items in _by_source(frames["subjects"]):
-        _Source(str(source), items, frames, registry, rows, skipped).estimate()
+        rows: list[Record] = []
+        _Source(str(source), items, frames, registry, rows).estimate()
+        yield from rows
     for name, measure in (("imports_files", "files"), ("imports_repositories", "repositories")):
         for (source,), pairs in _by_source(frames[name]):
-            rows.extend(_imports(str(source), measure, name, pairs))
-    return Estimates(tuple(rows), tuple(skipped))
+            yield from _imports(str(source), measure, name, pairs)
 
 
 def _by_source(frame: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
@@ -135,12 +110,11 @@ class _Source:
         items: pl.DataFrame,
         frames: Mapping[str, pl.DataFrame],
         registry: Registry,
-        rows: list[Estimate],
-        skipped: list[Skipped],
+        rows: list[Record],
     ) -> None:
         import polars as pl
 
-        self.source, self.registry, self.rows, self.skipped = source, registry, rows, skipped
+        self.source, self.registry, self.rows = source, registry, rows
         self.items = items.with_row_index("item")
         here = pl.col("source") == source
         self.strata = frames["strata"].filter(here)
@@ -156,7 +130,7 @@ class _Source:
     def estimate(self) -> None:
         for rule in self._rules():
             if not rule.within.any():
-                self.skipped.append(Skipped(self.source, self.measure, rule.name, rule.empty))
+                self.rows.append(NotEstimated(self.source, self.measure, rule.name, rule.empty))
                 continue
             self._estimate(rule, self.measure, self._units, unread=self.unread)
             if not rule.units_only:
@@ -287,7 +261,7 @@ class _Source:
         size = sizes(rule.within)
         if not (size > 0).any():
             reasons = {"authors": "no author is known", "downloads": "no downloads are known, or all are 0"}
-            self.skipped.append(Skipped(self.source, measure, rule.name, reasons.get(measure, rule.empty)))
+            self.rows.append(NotEstimated(self.source, measure, rule.name, reasons.get(measure, rule.empty)))
             return
         outer = None if rule.unseen is None else sizes(rule.within | rule.unseen)
         shares = estimate_shares(

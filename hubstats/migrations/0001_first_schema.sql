@@ -457,6 +457,19 @@ COMMENT ON COLUMN estimate.detector_version IS 'Detector behind the verdicts';
 COMMENT ON COLUMN estimate.as_of IS 'UTC; newest row it rests on';
 COMMENT ON COLUMN estimate.caveat IS 'What the number does not mean';
 
+CREATE TABLE not_estimated (
+    source VARCHAR NOT NULL,
+    measure VARCHAR NOT NULL,
+    rule VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    PRIMARY KEY (source, measure, rule)
+);
+COMMENT ON TABLE not_estimated IS 'Figures that could not be made from what the file holds';
+COMMENT ON COLUMN not_estimated.source IS 'Source name';
+COMMENT ON COLUMN not_estimated.measure IS 'What would have been counted';
+COMMENT ON COLUMN not_estimated.rule IS 'Rule it would have been counted by';
+COMMENT ON COLUMN not_estimated.reason IS 'Why not';
+
 CREATE TABLE published_figure (
     figure_id VARCHAR PRIMARY KEY,
     origin VARCHAR NOT NULL,

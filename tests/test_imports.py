@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import ast
+import csv
+import io
 import json
+import shutil
 import time
 import tracemalloc
 import warnings
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubstats.evaluate.walk import walk
 from hubstats.imports import FileReading, classify, mentions_peft, read_imports, technique_of
+
+from .conftest import Run
+from .test_code import commit
 
 CLASSES = {
     "LoraConfig": "lora",
@@ -43,14 +50,22 @@ def notebook(*cells: str | list[str], kind: str = "code", **more: object) -> byt
         ("if x:\n    from peft import IA3Config", ["IA3Config"]),
         ("from peft import get_peft_model, LoraConfig", ["get_peft_model"]),
         ("from peft import (LoraConfig)", []),
+        ("from peft import (\n" + " " * len("from peft import ") + "LoraConfig)", []),
         ("from peft import (\n    LoraConfig,\n)", []),
         ("from peft  import LoraConfig", []),
+        ("from peft import \\\n  LoraConfig", []),
+        ("from peft import LoraConfig, Lora, LoraConfig as L", ["LoraConfig"]),
+        ("from peft import *", ["*"]),
         ("from peft.tuners import LoraConfig", []),
         ("import peft\npeft.LoraConfig()", []),
     ],
 )
 def test_what_a_search_for_the_phrase_would_find(source: str, adjacent: list[str]) -> None:
-    assert [found.name for found in read(source).imports if found.adjacent] == adjacent
+    for ending in ("", "\nprint 'Python 2'"):
+        reading = read(source + ending)
+        assert reading.parser == ("fallback" if ending else "ast")
+        assert [found.name for found in reading.imports if found.adjacent] == adjacent
+        assert {found.adjacent for found in reading.imports if found.form == "from"} <= {True, False}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +114,10 @@ def test_every_form_of_import(source: str, expected: list[object]) -> None:
         "import importlib\nimportlib.import_module('peftlib')",
         "LoraConfig(r=8)\npeft.LoraConfig()",
         "exec('import peft')",
+        "run(['python', '-c', 'from peft import LoraConfig; LoraConfig()'])",
+        "open('README.md', 'w').write(f'```python\\nfrom peft import {name}\\n```')",
+        "cell = b'from peft import LoraConfig'\nTEMPLATE = 'import peft' 'from peft import A'",
+        "def f():\n  r'''\n  from peft import LoraConfig\n  '''",
     ],
 )
 def test_what_is_no_import(source: str) -> None:
@@ -215,7 +234,13 @@ def test_imports_are_found_in_every_block(source: str) -> None:
             ["P_TUNING"],
         ),
         ("from peft import get_peft_config\nget_peft_config({'peft_type': 'FUTURE'})", ["FUTURE"]),
+        ("from peft import get_peft_config\nget_peft_config({'peft_type': 'A', 'peft_type': 'LORA'})", ["LORA"]),
+        ("from peft import get_peft_config\nget_peft_config({'peft_type': kind, 'task_type': 'LORA'})", []),
+        ("from peft import get_peft_config\nget_peft_config(dict(peft_type='LORA'))", []),
+        ("from peft.mapping import get_peft_config as g\ng({**base, 'peft_type': 'IA3'})", ["IA3"]),
         ("from peft import get_peft_config\nget_peft_config({'r': 8})\nget_peft_config(args)", []),
+        ("import importlib as i\ni.get_peft_config({'peft_type': 'LORA'})", []),
+        ("from peft.x import my_get_peft_config as g\ng({'peft_type': 'LORA'})", []),
         ("from trl import get_peft_config\nget_peft_config({'peft_type': 'LORA'})", []),
         ("def get_peft_config(x): ...\nget_peft_config({'peft_type': 'LORA'})\nimport peft", []),
     ],
@@ -224,7 +249,7 @@ def test_config_dicts(source: str, types: list[str]) -> None:
     found = [f for f in read(source).imports if f.form == "config_dict"]
     assert [f.name for f in found] == types
     assert [f.technique for f in found] == [
-        {"LORA": "lora", "ia3": "ia3", "P_TUNING": "p_tuning"}.get(t) for t in types
+        {"LORA": "lora", "ia3": "ia3", "IA3": "ia3", "P_TUNING": "p_tuning"}.get(t) for t in types
     ]
 
 
@@ -268,6 +293,11 @@ def test_encodings_that_python_reads(source: bytes) -> None:
         ("x = (\nfrom peft import A", ["from None 2"]),
         ("print 'x'\nfrom peft import *\nLoraConfig()", ["star None 2", "construct None 3"]),
         ("print 'x'\nimport_module('peft.utils')", ["importlib None 2"]),
+        ("try: f()\nexcept E, e: raise E, 'x'\nfrom peft import A as B", ["from B 3"]),
+        ("x = `y`; exec 'import peft' in d\nfrom peft import A", ["from None 2"]),
+        ("def f((a, b)): return 0777 <> 1\n\timport peft", ["import None 2"]),
+        ("model = ...\nfor x in ...\n    from peft import A", ["from None 3"]),
+        ("print 'x'\nrun('python -c \\'from peft import A\\'')\nf(u'''\nimport peft\n''')", []),
         ("# coding: punycode\nimport peft", ["import None 2"]),
         ("# coding: nonsense\nimport peft", ["import None 2"]),
         (b"\xff\nimport peft", ["import None 2"]),
@@ -353,6 +383,10 @@ def test_what_is_no_notebook_is_malformed(data: bytes) -> None:
         b"#" * 1_000_000,
         b"from peft import LoraConfig\n" + b"c = LoraConfig\n" * 30_000 + b"c()\n" * 10_000,
         b"import peft\n" + b"a = b\nb = a\n" * 20_000 + b"a()\n",
+        b"from peft import get_peft_config as g\n" + b"d = {'peft_type': 'LORA'}; " * 20_000 + b"g(d); " * 20_000,
+        b"from peft import get_peft_config as g\nd = {" + b"'a': 1, " * 20_000 + b"}\n" + b"g(d); " * 20_000,
+        b"print 'x'\n" + b"'''\nfrom peft import (a\n" * 50_000,
+        b"# coding: punycode\nimport peft\n" + b"a-" * 200_000,
         b"import peft\n" + b"".join(b"x%d = x%d\n" % (i, i + 1) for i in range(40_000)) + b"x1()\n" * 1000,
     ],
     ids=lambda data: repr(data[:20]),
@@ -364,9 +398,41 @@ def test_hostile_files_take_linear_time(hostile: bytes) -> None:
     assert time.process_time() - start < 10
 
 
+@pytest.mark.parametrize("end", [b"", b"\nprint 'x'"])
+def test_a_hundred_thousand_imports_on_a_line(end: bytes) -> None:
+    start = time.process_time()
+    many = 100_000
+    for line in (
+        b"import peft; " * many,
+        b"from peft import LoraConfig; " * many,
+        b"from peft import " + b", ".join(b"a%d" % i for i in range(many)),
+        b"import " + b", ".join(b"peft.x as a%d" % i for i in range(many)),
+    ):
+        reading = read(line + end)
+        assert (len(reading.imports), reading.parser) == (many, "fallback" if end else "ast")
+        assert {found.line for found in reading.imports} == {1}
+    assert time.process_time() - start < 30
+
+
+@pytest.mark.parametrize("rest", [b"#######\n", b"print 1\n", b"'''x'y''''\n", b"f((((((\n"])
+def test_five_megabytes_take_no_more_than_their_share_of_time(rest: bytes) -> None:
+    def seconds(size: int) -> float:
+        data = b"from peft import LoraConfig\n" + rest * (size // len(rest))
+        started = time.process_time()
+        assert read(data).imports[0].name == "LoraConfig"
+        return time.process_time() - started
+
+    small = min(seconds(500_000) for _ in range(2))
+    assert seconds(5_000_000) < 40 * small + 0.5
+
+
 def test_deeply_nested_source_falls_back() -> None:
     for deep in (
         "-" * 100_000 + "1",
+        "[" * 150 + "]" * 151,
+        "\n".join(" " * depth + "if a:" for depth in range(150)),
+        "f'{" * 100_000,
+        "lambda: " * 50_000 + "0",
         "(" * 5_000,
         "x = " + "a+" * 100_000 + "a",
         "if a: pass\n" + "elif a: pass\n" * 9_000,
@@ -480,35 +546,19 @@ def test_the_prefilter_drops_nothing(file: tuple[bytes, str]) -> None:
     if not mentions_peft(data):
         assert read(data, path).imports == ()
         if path == "a.py":
-            assert naive_imports(data) == []
+            assert not walk(data)
 
 
 @settings(max_examples=300, deadline=None)
 @given(SOURCES)
 def test_imports_equal_a_naive_walk(source: str) -> None:
     data = source.encode("utf-8", "surrogatepass")
-    naive = naive_imports(data)
+    naive = walk(data)
     reading = read(data)
     if reading.parser == "ast":
+        assert naive is not None
         found = [(f.line, f.module, f.name, f.alias) for f in reading.imports if f.form in ("from", "import", "star")]
         assert sorted(found, key=repr) == sorted(naive, key=repr)
-
-
-def naive_imports(data: bytes) -> list[tuple[int, str, str | None, str | None]]:
-    """The independent reading: every import node of the tree, nothing else."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
-    found: list[tuple[int, str, str | None, str | None]] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [(node.lineno, a.name, None, a.asname) for a in node.names if (a.name + ".").startswith("peft.")]
-        elif isinstance(node, ast.ImportFrom) and not node.level and f"{node.module}.".startswith("peft."):
-            found += [(node.lineno, str(node.module), a.name, a.asname) for a in node.names]
-    return found
 
 
 def test_the_prefilter_lets_little_through() -> None:
@@ -586,3 +636,42 @@ def test_roles(path: str, repo: str, role: str) -> None:
 @given(st.text(max_size=60), st.text(max_size=30))
 def test_every_path_has_a_role(path: str, repo: str) -> None:
     assert classify(path, repo) in ("use", "library", "test", "docs", "vendored")
+
+
+# --- from repositories to answers -----------------------------------------------------------------------------------
+
+LORA = "from peft import LoraConfig\nLoraConfig(r=8)\n"
+IA3 = "from peft import IA3Config\n"
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_answers_by_files_and_by_repositories(run: Run, tmp_path: Path) -> None:
+    """Every file counts the blog's way; ours counts contents once, use only, and one vote a repository."""
+    repositories = {
+        "a+first": {"one.py": LORA, "same.py": LORA, "more.py": LORA + "#", "tests/test_ia3.py": IA3 + "# test"},
+        "b+second": {"train.py": LORA + "# b", "other.py": IA3 + "IA3Config()", "src/peft/peft_model.py": IA3},
+        "c+copies": {"one.py": LORA, "docs/guide.py": LORA + "# guide"},
+        "d+unseen": {
+            "list.py": "from peft import get_peft_model, LoraConfig\n",
+            "words.py": "# from peft import IA3Config\nx = 'from peft import IA3Config'\n",
+            "old.py": "print 'x'\nfrom peft import (\n  LoraConfig)\n",
+            "bad.ipynb": "{ from peft import IA3Config",
+        },
+    }
+    for name, files in repositories.items():
+        commit(tmp_path / "code" / name, files)
+    assert run("import", "--kind", "code", "code").returncode == 0
+
+    def answer(name: str, *columns: str) -> list[tuple[str, ...]]:
+        rows = csv.DictReader(io.StringIO(run("query", name, "-f", "csv").stdout))
+        shown = [[row[column] for column in columns] for row in rows]
+        return [tuple(cell[:6] if cell.startswith("0.") else cell for cell in row) for row in shown]
+
+    counted = answer("imports_by_files", "technique", "files", "share", "repositories", "distinct_contents", "in_use")
+    assert counted == [("lora", "6", "0.6666", "3", "4", "5"), ("ia3", "3", "0.3333", "2", "3", "1")]
+    # Three votes: a for LoRA, b half and half, d for LoRA. c holds a copy of a's file and a guide: no vote.
+    voted = answer("imports_by_repositories", "technique", "repositories", "share", "constructing")
+    assert voted == [("lora", "3", "0.8333", "2"), ("ia3", "1", "0.1666", "1")]
+    roles = answer("code_roles", "role", "files", "copies", "not_python_3", "unreadable")
+    assert roles[0] == ("use", "10", "2", "1", "1")
+    assert sorted(role[:2] for role in roles[1:]) == [("docs", "1"), ("test", "1"), ("vendored", "1")]

@@ -40,8 +40,8 @@ _LOOK_BACK = 60
 class Scan:
     """What the lines show. Lines count from 1."""
 
-    imports: list[tuple[int, str, str, str | None, str | None]] = field(default_factory=list)
-    """(line, form, module, name, alias)"""
+    imports: list[tuple[int, str, str, str | None, str | None, bool | None]] = field(default_factory=list)
+    """(line, form, module, name, alias, adjacent): see Found"""
     uses: list[tuple[int, tuple[str, ...], bool]] = field(default_factory=list)
     """(line, dotted name in parts, whether it is called), for every dotted or called name in the code."""
 
@@ -61,7 +61,7 @@ def scan(text: str) -> Scan:
             return " " * len(lexeme)
         dynamic = _DYNAMIC_NAME.match(lexeme)
         if dynamic and _DYNAMIC_CALL.search(text, max(0, match.start() - _LOOK_BACK), match.start()):
-            result.imports.append((line_of(match.start()), "importlib", dynamic.group(2), None, None))
+            result.imports.append((line_of(match.start()), "importlib", dynamic.group(2), None, None, None))
         inside = "".join("\n" if character == "\n" else " " for character in lexeme[1:-1])
         return lexeme[0] + inside + lexeme[-1:] if len(lexeme) > 1 else lexeme
 
@@ -69,13 +69,14 @@ def scan(text: str) -> Scan:
     for match in _FROM.finditer(code):
         line = line_of(match.start(1))
         module = _join(match.group(2))
-        for name, alias in _imported(code, match.end()):
-            result.imports.append((line, "star" if name == "*" else "from", module, name, alias))
+        for place, (name, alias) in enumerate(_imported(code, match.end())):
+            adjacent = place == 0 and code.startswith(f"from peft import {name}", match.start(1))
+            result.imports.append((line, "star" if name == "*" else "from", module, name, alias, adjacent))
     for match in _IMPORT.finditer(code):
         line = line_of(match.start(1))
         for clause in map(_CLAUSE.match, match.group(2).split(",")):
             if clause:
-                result.imports.append((line, "import", _join(clause.group(1)), None, clause.group(2)))
+                result.imports.append((line, "import", _join(clause.group(1)), None, clause.group(2), None))
     for match in _USE.finditer(code):
         definition, dotted, called = match.groups()
         if not definition and (called or "." in dotted):

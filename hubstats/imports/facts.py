@@ -26,7 +26,7 @@ class Found(NamedTuple):
     technique: str | None
     """Registry key when `name` is a config class or a peft_type that the registry knows."""
     adjacent: bool | None = None
-    """The line reads `from peft import <name>`: what a text search for that phrase finds. None where it cannot tell."""
+    """The line reads `from peft import <name>`: what a text search for that phrase finds. None: another form."""
 
 
 @dataclass(frozen=True, slots=True)

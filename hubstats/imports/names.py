@@ -123,8 +123,8 @@ class NameTable:
 
     def add_scan(self, scan: Scan, cell: int | None) -> None:
         """Takes in what was read line by line; its names count as the module's."""
-        for line, form, module, name, alias in scan.imports:
-            self._add(cell, line, 0, form, module, name, alias)
+        for line, form, module, name, alias, adjacent in scan.imports:
+            self._add(cell, line, 0, form, module, name, alias, adjacent)
             if form == "star":
                 self._stars.append(module)
             elif form == "from":

@@ -6,20 +6,26 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 DB ?= hubstats.duckdb
 REPORT ?= hubstats-report.html
 
-.PHONY: help setup setup-dev demo test lint docs lock snapshot bench-crawl clean
+TORCH ?= torch==2.13.0
+
+.PHONY: help setup setup-dev setup-bench demo test lint docs lock snapshot bench-crawl bench-estimates bench-coverage clean
 
 help:
 	@echo "make setup        a working $(BIN)/hubstats, from hashed requirements"
+	@echo "make setup-bench  the same with torch and peft, for the bench and its tests"
 	@echo "make demo         set up, read the embedded snapshot into $(DB), write $(REPORT), say what it found"
 	@echo "make test         set up and run all tests"
 	@echo "make lint         lint, format, types, import directions, generated docs"
 	@echo "make docs         write the generated parts of README.md anew"
 	@echo "make bench-crawl  how fast a crawl is, as ratios to a bare loop"
+	@echo "make bench-estimates  how fast estimates and questions are on 3 million repositories, as ratios to a bare count"
+	@echo "make bench-coverage  whether the intervals hold the truth, and what the design is worth, by simulation"
 	@echo "make lock         resolve the requirements anew (needs uv)"
 	@echo "make snapshot     rebuild the embedded snapshot from public repositories (MIRRORS=folder, or it clones)"
 
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
+setup-bench: $(VENV)/.setup-bench
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -34,6 +40,12 @@ $(VENV)/.setup: $(BIN)/python requirements/build.txt requirements/run.txt pyproj
 
 $(VENV)/.setup-dev: $(VENV)/.setup requirements/dev.txt
 	$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# torch comes by version, not by hash: its builds (CPU, CUDA) differ from index to index.
+$(VENV)/.setup-bench: $(VENV)/.setup-dev requirements/bench.txt
+	$(PIP) $(TORCH)
+	$(PIP) --require-hashes --no-deps -r requirements/bench.txt
 	@touch $@
 
 demo: setup
@@ -57,12 +69,19 @@ lock:
 	uv pip compile requirements/build.in --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/build.txt
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/run.txt
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/dev.txt
+	uv pip compile pyproject.toml --extra bench --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q --override requirements/bench.override.txt -c requirements/dev.txt -o requirements/bench.txt
 
 snapshot: setup-dev
 	$(BIN)/python scripts/build_snapshot.py $(if $(MIRRORS),--mirrors $(MIRRORS))
 
 bench-crawl: setup-dev
 	$(BIN)/python -m benchmarks.crawl
+
+bench-estimates: setup-dev
+	$(BIN)/python -m benchmarks.estimates
+
+bench-coverage: setup-dev
+	$(BIN)/python -m benchmarks.coverage
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

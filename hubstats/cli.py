@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hubstats import __version__
+from hubstats import __version__, bench_cli
 from hubstats.errors import ConfigError, HubstatsError
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ class FileFormat(StrEnum):
     csv = "csv"
     json = "json"
     parquet = "parquet"
+
+
+class SampleDesign(StrEnum):
+    """How repositories of the Hub are drawn."""
+
+    stratified = "stratified"
+    simple = "simple"
 
 
 class Kind(StrEnum):
@@ -112,6 +119,14 @@ def crawl(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sample; the same seed extends the same sample.")] = 0,
+    design: Annotated[
+        SampleDesign | None,
+        typer.Option(
+            help="How the Hub's repositories are drawn: stratified, more of those where rare techniques are likely, or "
+            "simple, all with the same chance. A sample keeps its design; another one needs another --seed.",
+            show_default="as the sample in the file, else stratified",
+        ),
+    ] = None,
     tag: Annotated[
         list[str] | None, typer.Option(help="Restrict the Hub's frame to repositories with this tag (repeatable).")
     ] = None,
@@ -134,6 +149,7 @@ def crawl(
     options = SourceOptions(
         sample=sample,
         seed=seed,
+        design=design.value if design else None,
         path=path,
         filters=tuple(tag or ()),
         workers=workers,
@@ -201,6 +217,7 @@ def status(
     with Store.open(db) as store:
         crawls = store.frame(read_input("status"))
         items = store.frame(read_input("status_items"))
+        stale = store.frame(read_input("status_stale"))["source"].to_list()
     if format is Format.table:
         _print_rows(crawls, format, title=f"{db}: last crawl of each source")
         _print_rows(items, format, title="What each source holds")
@@ -211,6 +228,8 @@ def status(
         _say(f"a crawl is running; {waiting:,} bytes wait beside the file and move in within seconds")
     elif waiting or "running" in crawls["state"].to_list():
         _say(f"a crawl was stopped; {waiting:,} bytes wait beside the file: the next crawl takes them in and goes on")
+    if stale and not is_writing(db):
+        _say(f"the estimates are older than what was read from {', '.join(stale)}: 'hubstats estimate' makes them anew")
 
 
 @app.command()
@@ -326,6 +345,8 @@ def techniques(
     _print_rows(polars.DataFrame(rows, infer_schema_length=None), format)
 
 
+app.add_typer(bench_cli.app, name="bench", help="Fine-tune the most and least used techniques, and measure them.")
+
 evaluation = typer.Typer(no_args_is_help=True)
 app.add_typer(evaluation, name="evaluate", help="Measure hubstats itself against what a person labelled.")
 
@@ -368,6 +389,33 @@ def evaluate_detection(
         _print_rows(scores, format)
     if below := evaluate.missed(scores, precision=min_precision, recall=min_recall):
         raise HubstatsError("; ".join(below))
+
+
+@evaluation.command("imports")
+def evaluate_imports(
+    paths: Annotated[list[Path], typer.Argument(help="Folders of source, git repositories, or folders of those.")],
+    errors: Annotated[bool, typer.Option("--errors", help="Every name that only one of the two found.")] = False,
+    format: RowFormat = Format.table,
+) -> None:
+    """Imports of peft as hubstats reads them beside an independent walk of the syntax tree, name for name.
+
+    Exit code 1 when they differ, when a repository could not be read, or when there was no Python file to compare.
+    Files and notebook cells that the walk cannot parse are counted, not compared: `unparsed`, and `beyond` is how many
+    names hubstats found in them. `unread` files are over the size cap or missing.
+    """
+    from hubstats.evaluate import imports
+    from hubstats.techniques import load
+
+    results = []
+    with _progress() as progress:
+        progress.start("repositories", None)
+        for result in imports.compare_imports(paths, load().config_classes(), progress.say):
+            results.append(result)
+            progress.advance("repositories", 1)
+        progress.finish("repositories")
+    _print_rows(imports.difference_table(results) if errors else imports.table(results), format)
+    if reason := imports.disagreement(results):
+        raise HubstatsError(reason)
 
 
 # --- printing -----------------------------------------------------------------------------------------------------

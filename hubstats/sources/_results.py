@@ -1,4 +1,4 @@
-"""One result file of PEFT's method comparison, read into a run and its metrics.
+"""One result file of PEFT's method comparison, or of our own bench, read into a run and its metrics.
 
     {"run_info": {"created_at": "2026-07-14T13:26:19+00:00", "experiment_name": "lora/llama-3.2-3B-rank32",
                   "train_config": {"model_id": ..., "optimizer_kwargs": {"lr": 0.0001}, "seed": 0, ...},
@@ -27,8 +27,9 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from hubstats.errors import TechniqueError
-from hubstats.records import BenchMetric, BenchRun
+from hubstats.records import BenchItem, BenchMetric, BenchRun
 from hubstats.sources import _fields as fields
+from hubstats.sources import _own_results as own
 from hubstats.techniques import Registry
 
 ORIGIN = "peft-method-comparison"
@@ -110,6 +111,12 @@ class Reading:
     metrics: tuple[BenchMetric, ...]
     unmeasured: tuple[tuple[str, str], ...]
     """Metric name and why its value is no measurement."""
+    items: tuple[BenchItem, ...] = ()
+    """Our own runs only: the outcome of each question."""
+    setting: str | None = None
+    """Our own runs only: what all seeds of one setting share."""
+    trial: bool = False
+    """A short run that looked for a setting: never a result."""
 
 
 def read_result(raw: bytes, path: str, registry: Registry) -> Reading:
@@ -122,6 +129,8 @@ def read_result(raw: bytes, path: str, registry: Registry) -> Reading:
     except RecursionError:
         raise OtherShape("nested too deeply") from None
     run_info = _section(document, "run_info")
+    if own.is_own(document):
+        return _own(document, run_info, path, registry)
     if isinstance(document.get("generation_info"), dict):
         return _generation(document, run_info, path, registry)
     train_info = _section(document, "train_info")
@@ -130,6 +139,16 @@ def read_result(raw: bytes, path: str, registry: Registry) -> Reading:
     run = _run(document, run_info, task, path, registry)
     status = fields.text(train_info, "status", LONGEST_NAME) or "unknown"
     return _reading(replace(run, status=status), task, measured)
+
+
+def _own(document: Mapping[str, Any], run_info: Mapping[str, Any], path: str, registry: Registry) -> Reading:
+    try:
+        run_id, setting, trial = own.identity(document)
+    except ValueError as error:
+        raise OtherShape(str(error)) from None
+    run = own.settle(_run(document, run_info, "own", path, registry), document)
+    metrics, unmeasured = own.metrics(document, run_id)
+    return Reading(run, metrics, unmeasured, own.items(document, run_id), setting, trial)
 
 
 def _section(document: Any, name: str) -> Mapping[str, Any]:

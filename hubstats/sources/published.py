@@ -1,5 +1,7 @@
 """What others published: PEFT's method comparison with its history, and the popularity counts of a blog post.
 
+Results of our own bench have the same shape and are read here too, with the origin "own".
+
 `path` is one result file, a folder of them, a work tree of PEFT, or a git repository of PEFT, bare or not. From git
 come all versions that every result file ever had, each with the commit that brought it and its date:
 
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubstats.errors import SourceError
-from hubstats.records import BenchRun, Failure, Page, Record, SourceOptions
+from hubstats.records import Failure, Page, Record, SourceOptions
 from hubstats.sources._git import GitError, git_dir_of
 from hubstats.sources._history import History
 from hubstats.sources._popularity import figures
@@ -86,13 +88,16 @@ class Published:
             # versions come newest first: of a run at several commits the newest file is read, the oldest is its date
             run = replace(kept.run, commit=file.commit, snapshot_on=file.on)
             readings[run.run_id] = (replace(kept, run=run), current or file.current)
-        newest = _newest([reading.run for reading, _ in readings.values()])
+        newest = _newest([reading for reading, _ in readings.values()])
         records: list[Record] = [*failures]
         items = 0
         for reading, current in readings.values():
             run = reading.run
-            records.append(replace(run, is_current=run.run_id in newest if current is None else current))
+            if current is None or reading.setting is not None:
+                current = (reading.setting or run.run_id) in newest and not reading.trial
+            records.append(replace(run, is_current=current))
             records += reading.metrics
+            records += reading.items
             records += [self._failure(_subject(run.path or "", run.commit), *note) for note in _unmeasured(reading)]
             self._counters["runs"] += 1
             items += 1
@@ -160,18 +165,24 @@ def _unmeasured(reading: Reading) -> Iterator[tuple[str, str, str]]:
         yield name, "not_measured", f"{why}; the metric is left out"
 
 
-def _newest(runs: list[BenchRun]) -> set[str]:
-    """Run ids of the newest run of each experiment; one without a date is older than any with one."""
-    newest: dict[tuple[str, str], BenchRun] = {}
-    for run in runs:
-        key = (run.task, run.experiment)
-        if key not in newest or _age(run) > _age(newest[key]):
-            newest[key] = run
-    return {run.run_id for run in newest.values()}
+def _newest(readings: list[Reading]) -> set[str]:
+    """Run ids of the newest run of each experiment; of our own, the setting it shares with its other seeds.
+
+    A run without a date is older than any with one. Of our own, trials are no results, and a run that failed
+    replaces none that succeeded.
+    """
+    newest: dict[tuple[str, str, str], Reading] = {}
+    for reading in readings:
+        key = (reading.run.origin, reading.run.task, reading.run.experiment)
+        if not reading.trial and (key not in newest or _age(reading) > _age(newest[key])):
+            newest[key] = reading
+    return {reading.setting or reading.run.run_id for reading in newest.values()}
 
 
-def _age(run: BenchRun) -> tuple[float, str]:
-    return (run.created_at.timestamp() if run.created_at else 0.0, run.run_id)
+def _age(reading: Reading) -> tuple[bool, float, str]:
+    run = reading.run
+    succeeded = reading.setting is not None and run.status == "success"
+    return (succeeded, run.created_at.timestamp() if run.created_at else 0.0, run.run_id)
 
 
 def _local(file: Path, *folders: str) -> ResultFile:

@@ -1,0 +1,145 @@
+"""The tokenizer and the base model of a run: from the Hub, a folder, a .gguf file, or made up for tests.
+
+A .gguf is dequantised once and kept as safetensors under the hash of the file, because loading one takes half a
+minute and a model loaded from it cannot be saved. Its weights are those of the quantised file, not of the original.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import string
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+)
+
+from hubstats.errors import BenchError
+from hubstats_bench.experiment import TrainingParams
+from hubstats_bench.spec import Origin
+
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def load_tokenizer(origin: Origin, max_length: int) -> Any:
+    """The model's tokenizer, padding on the right with the end-of-text token, as the published recipe wants it."""
+    if origin.kind == "made":
+        tokenizer: Any = _made_tokenizer()
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(_folder(origin), revision=_revision(origin))
+    tokenizer.model_max_length = max_length
+    tokenizer.padding_side = "right"
+    tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(origin: Origin, training: TrainingParams, device: str) -> Any:
+    """The bare base model on `device`, in the dtype of `training`, in evaluation mode."""
+    if origin.kind == "made":
+        model: Any = _made_model(training.attn_implementation).to(DTYPES[training.dtype])
+    else:
+        keywords: dict[str, Any] = {"attn_implementation": training.attn_implementation}
+        if training.dtype in DTYPES:
+            keywords["dtype"] = DTYPES[training.dtype]
+        else:
+            keywords |= {"quantization_config": _quantisation(training.dtype), "device_map": device}
+        model = AutoModelForCausalLM.from_pretrained(_folder(origin), revision=_revision(origin), **keywords)
+    if training.dtype in DTYPES:
+        model = model.to(device)
+    if training.use_gc:
+        model.enable_input_require_grads()
+        model.gradient_checkpointing_enable()
+    return model.eval()
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: HUBSTATS_CACHE, or the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("HUBSTATS_CACHE") or Path(base) / "hubstats") / "models"
+
+
+def _quantisation(dtype: str) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(load_in_4bit=True) if dtype == "int4" else BitsAndBytesConfig(load_in_8bit=True)
+
+
+def _revision(origin: Origin) -> str | None:
+    return origin.revision if origin.kind == "hub" else None
+
+
+def _folder(origin: Origin) -> str:
+    if origin.kind == "hub":
+        return origin.name
+    location = Path(str(origin.location))
+    if not location.exists():
+        raise BenchError(f"the model {origin.name} is not at its place any more; plan or run it again with --model")
+    return str(_converted(location, origin.revision) if location.suffix == ".gguf" else location)
+
+
+def _converted(file: Path, sha256: str) -> Path:
+    """A folder with the file's model as safetensors, made on first use."""
+    folder = cache_folder() / f"{file.stem}-{sha256[:16]}"
+    if (folder / "config.json").is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
+    read = AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name, dtype=torch.float32)
+    # transformers refuses to save a model that it read from a GGUF: a fresh one takes the weights over
+    config = read.config
+    del config.quantization_config
+    fresh = type(read)(config)
+    fresh.load_state_dict(read.state_dict())
+    fresh.generation_config = read.generation_config
+    part = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        fresh.save_pretrained(part)
+        tokenizer.save_pretrained(part)
+        try:
+            part.rename(folder)
+        except OSError:  # another run was quicker; its folder holds the same
+            if not (folder / "config.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _made_tokenizer() -> PreTrainedTokenizerFast:
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    characters = [character for character in string.printable if character not in "\t\r\x0b\x0c"]
+    vocabulary = {token: number for number, token in enumerate(["<unk>", "<eos>", *characters])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
+    tokenizer.decoder = decoders.Fuse()
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="<eos>")
+
+
+def _made_model(attention: str | None) -> LlamaForCausalLM:
+    """A small Llama whose weights are the same whenever it is made."""
+    config = LlamaConfig(
+        vocab_size=128,
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=None,
+        eos_token_id=1,
+        pad_token_id=1,
+        tie_word_embeddings=True,
+        attn_implementation=attention,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(20_240_601)
+        return LlamaForCausalLM(config)

@@ -1,0 +1,225 @@
+"""The loop and the measures against plain re-computations: what is reported is what it says it is."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from hubstats_bench.experiment import Experiment
+from hubstats_bench.tasks import Row, tiny
+from tests.bench.conftest import WITHOUT_TORCH, tiny_run
+
+pytestmark = [WITHOUT_TORCH, pytest.mark.filterwarnings("ignore")]
+
+TEMPLATE = "Question: {query}\nAnswer:"
+
+
+def none(size: int) -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def tokenizer() -> Any:
+    from hubstats_bench import base_model
+
+    return base_model.load_tokenizer(tiny_run_origin(), 64)
+
+
+def tiny_run_origin() -> Any:
+    from hubstats_bench.spec import Origin
+
+    return Origin("made", "tiny-llama", "1")
+
+
+def model_of(experiment: Experiment, tokenizer: Any, **changes: Any) -> tuple[Any, Any]:
+    """(adapted model, run) as the worker builds them."""
+    from pathlib import Path
+
+    from hubstats_bench import base_model, build, needs
+
+    run = tiny_run(experiment, **changes)
+    build.seed_everything(run.training.seed)
+    base = base_model.load_model(run.model, run.training, "cpu")
+    around = needs.Surroundings(base, tokenizer, run.training, tiny.training(run.data, 1, 0)[0])
+    return build.wrap(base, run, around, list, Path()).model, run
+
+
+@pytest.mark.parametrize("name", ["lora/rank8", "prompt_tuning/tokens16", "adalora/rank8", "full_finetuning/default"])
+def test_the_losses_are_those_of_the_published_loop(
+    name: str, experiments: dict[str, Experiment], tokenizer: Any
+) -> None:
+    import torch
+    from transformers import get_cosine_schedule_with_warmup
+
+    from hubstats_bench import batches, build, measure, needs, train
+    from hubstats_bench.objective import Objective
+
+    steps = {"max_steps": 30, "eval_steps": 30}
+    model, run = model_of(experiments[name], tokenizer, **steps)
+    training = run.training
+    rows = tiny.training(run.data, training.max_steps * training.batch_size, 0)
+    encoded, left_out = batches.encode_training(lambda n: rows[:n], len(rows), tokenizer, TEMPLATE, 64, True)
+    assert left_out == 0
+    ours = train.train(
+        model,
+        (batches.training_batch(each, tokenizer.pad_token_id) for each in batches.in_buckets(encoded, 4)),
+        Objective(model, none),
+        build.optimisation(build.Built(model, object() if run.adapter else None, []), training, tokenizer),
+        training,
+        measure.Accelerator("cpu"),
+        needs.after_step(model),
+        None,
+        lambda step, loss: None,
+    )
+
+    # the plain way: the model's own loss, labels made from the padded batch, an item() at every step
+    theirs, _ = model_of(experiments[name], tokenizer, **steps)
+    theirs.train()
+    optimizer = torch.optim.AdamW(theirs.parameters(), **training.optimizer_kwargs)
+    schedule = get_cosine_schedule_with_warmup(optimizer, 3, 30)
+    texts = [TEMPLATE.format(query=row.query) + row.response for row in rows]
+    losses = []
+    for start in range(0, len(texts), 80):
+        bucket = [tokenizer(text)["input_ids"] for text in texts[start : start + 80]]
+        order = torch.argsort(torch.tensor([len(ids) for ids in bucket]), descending=True)
+        bucket = [bucket[number] for number in order]
+        for first in range(0, len(bucket), 4):
+            some = bucket[first : first + 4]
+            batch = tokenizer.pad({"input_ids": some}, return_tensors="pt")
+            labels = batch["input_ids"].clone()
+            for number, ids in enumerate(some):
+                labels[number, len(ids) + 1 :] = -100
+            optimizer.zero_grad()
+            items = batch["attention_mask"].sum().item()
+            loss = theirs(**batch, labels=labels, num_items_in_batch=items).loss
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(theirs.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            if hasattr(getattr(theirs, "base_model", None), "update_and_allocate"):
+                theirs.base_model.update_and_allocate(len(losses) + 1)
+            losses.append(loss.item())
+    assert len(losses) == 30
+    assert ours.objective == pytest.approx(losses, abs=1e-5)
+    assert ours.own_terms == (name == "adalora/rank8")
+    if not ours.own_terms:
+        assert ours.losses == ours.objective
+    else:
+        assert ours.losses[0] < ours.objective[0] - 0.1
+    assert ours.samples == 120
+    assert ours.tokens == sum(len(tokenizer(text)["input_ids"]) + 1 for text in texts)
+
+
+def test_likelihoods_are_those_of_each_solution_alone(experiments: dict[str, Experiment], tokenizer: Any) -> None:
+    import torch
+
+    from hubstats_bench import batches, evaluate
+
+    for name in ("lora/rank8", "prompt_tuning/tokens16", "prefix_tuning/tokens16"):
+        model, run = model_of(experiments[name], tokenizer)
+        model.eval()
+        rows = tiny.questions(run.data, "test")
+        questions = batches.encode_questions(rows, tokenizer, TEMPLATE, 64)
+        scores = evaluate.score_likelihood(model, questions, tokenizer.pad_token_id, none, "cpu")
+        assert [score.item_id for score in scores] == [row.row_id for row in rows]
+        for row, score in zip(rows, scores, strict=True):
+            prompt = tokenizer(TEMPLATE.format(query=row.query))["input_ids"]
+            ids = tokenizer(TEMPLATE.format(query=row.query) + row.response)["input_ids"]
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([ids])).logits[0, -len(ids) :]
+            likelihoods = torch.log_softmax(logits, -1)[range(len(prompt) - 1, len(ids) - 1), ids[len(prompt) :]]
+            assert score.tokens == len(ids) - len(prompt)
+            assert score.nll == pytest.approx(-likelihoods.mean().item(), abs=1e-4)
+            guessed = logits.argmax(-1)[len(prompt) - 1 : -1].tolist()
+            assert score.right == sum(a == b for a, b in zip(guessed, ids[len(prompt) :], strict=True))
+
+
+def test_unrelated_loss_is_a_mean_over_tokens_not_over_texts(
+    tokenizer: Any, experiments: dict[str, Experiment]
+) -> None:
+    import torch
+
+    from hubstats_bench import evaluate
+
+    model, run = model_of(experiments["full_finetuning/default"], tokenizer)
+    texts = ["A short one.", "A text that goes on for a good deal longer than that."]
+    expected = []
+    for text in texts:
+        ids = torch.tensor([tokenizer(text)["input_ids"]])
+        with torch.no_grad():
+            losses = torch.log_softmax(model(input_ids=ids).logits[0], -1)
+        expected += [-losses[place, token].item() for place, token in enumerate(ids[0, 1:])]
+    found = evaluate.unrelated_loss(model, tokenizer, texts, 1, none, "cpu")
+    assert found == pytest.approx(sum(expected) / len(expected), abs=1e-5)
+    assert run.role == "full"
+
+
+def test_labels_hold_each_row_and_one_end() -> None:
+    from hubstats_bench.batches import IGNORED, training_batch
+
+    batch = training_batch([[5, 6, 7, 8], [5, 6]], pad=1)
+    assert batch.input_ids.tolist() == [[5, 6, 7, 8], [5, 6, 1, 1]]
+    assert batch.attention_mask.tolist() == [[1, 1, 1, 1], [1, 1, 0, 0]]
+    assert batch.labels.tolist() == [[5, 6, 7, 8], [5, 6, 1, IGNORED]]
+    assert batch.tokens == 6
+
+
+def test_buckets_are_sorted_each_for_itself() -> None:
+    from hubstats_bench.batches import in_buckets
+
+    rows = [[0] * length for length in (*range(1, 21), *range(1, 4))]
+    lengths = [[len(ids) for ids in batch] for batch in in_buckets(rows, 1)]
+    assert lengths == [[length] for length in (*range(20, 0, -1), 3, 2, 1)]
+
+
+def test_rows_that_are_too_long_are_cut_or_replaced(tokenizer: Any) -> None:
+    from hubstats_bench.batches import encode_training
+
+    rows = [Row(str(number), "q", "x" * (500 if number % 2 else 3)) for number in range(40)]
+    asked: list[int] = []
+
+    def rows_of(count: int) -> list[Row]:
+        asked.append(count)
+        return rows[:count]
+
+    ids, left_out = encode_training(rows_of, 10, tokenizer, "{query}", 20, cut=False)
+    assert (len(ids), {len(each) for each in ids}) == (10, {4})
+    assert asked[0] == 10
+    assert left_out == asked[-1] // 2
+    cut, none_left_out = encode_training(rows_of, 10, tokenizer, "{query}", 20, cut=True)
+    assert ([len(each) for each in cut[:2]], none_left_out) == ([4, 20], 0)
+
+
+def test_generation_ends_at_the_earlier_limit() -> None:
+    from hubstats_bench.generate import generation_config
+
+    assert generation_config(10, {"max_length": 800, "max_new_tokens": 300}).max_length == 310
+    assert generation_config(700, {"max_length": 800, "max_new_tokens": 300}).max_length == 800
+    assert generation_config(10, {"max_new_tokens": 7, "top_k": None}).max_new_tokens == 7
+
+
+def test_generated_texts_hold_prompt_and_answer(tokenizer: Any, experiments: dict[str, Experiment]) -> None:
+    from hubstats_bench.generate import generate
+
+    model, run = model_of(experiments["full_finetuning/default"], tokenizer)
+    prompts = [tokenizer(text)["input_ids"] for text in ("ab", "Question: 3", "x")]
+    texts, tokens = generate(model, tokenizer, prompts, run.training.replaced(batch_size_eval=2), none, "cpu")
+    assert [text[:11] for text in texts][1] == "Question: 3"
+    assert all(text.startswith(start) for text, start in zip(texts, ("ab", "Question: 3", "x"), strict=True))
+    assert 0 < tokens <= 8 * 3
+
+
+def test_a_marked_answer_is_kept(tokenizer: Any) -> None:
+    from hubstats_bench import answers, evaluate
+
+    score = evaluate.ItemScore("q", 1.0, 4, 2, reference="72")
+    right, wrong, silent = (evaluate.mark(score, text, answers.extract) for text in ("#### 72.0", "#### 7", "dunno"))
+    assert [(each.correct, each.answer) for each in (right, wrong, silent)] == [
+        (True, "72.0"),
+        (False, "7"),
+        (False, None),
+    ]
+    assert right.nll == 1.0
+    assert math.isfinite(right.tokens)

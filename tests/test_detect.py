@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 import tomllib
 from dataclasses import replace
@@ -16,35 +17,28 @@ from hypothesis import strategies as st
 from hubstats import detect as detector
 from hubstats.detect import detect, used_names
 from hubstats.detect.matching import matcher
-from hubstats.detect.verdict import is_technique
+from hubstats.detect.verdict import is_mention, is_technique
 from hubstats.records import Detection, Document, Verdict
 from hubstats.techniques import Registry, load, parse
 
 REGISTRY = load()
 CASES = Path(__file__).parent / "cases"
-AMBIGUOUS = {
-    "road",
-    "lily",
-    "bone",
-    "miss",
-    "shadow",
-    "oft",
-    "eva",
-    "lora",
-    "vera",
-    "hra",
-    "cpt",
-    "osf",
-    "deft",
-    "peanut",
-    "poly",
-    "cartridge",
-    "arrow",
-    "mica",
-    "dora",
-    "spectrum",
-    "lisa",
-    "apollo",
+EASILY_CONFUSED = {
+    # No alias of these is ambiguous by itself, but another technique, an ordinary word or a mode of speech is near.
+    *(
+        "adapter_parallel",
+        "adapter_pfeiffer",
+        "control_adapters",
+        "dreambooth",
+        "freeze_tuning",
+        "loftq",
+        "lora_merged",
+    ),
+    *("miss_bat", "miss_mini", "mora", "olora", "p_tuning_v2", "prompt_tuning", "qalora", "qlora", "textual_inversion"),
+    "tinylora",
+}
+AMBIGUOUS = EASILY_CONFUSED | {
+    technique.key for technique in REGISTRY if any(alias.ambiguous or alias.unless for alias in technique.aliases)
 }
 ADAPTER = "---\nlibrary_name: peft\nbase_model: org/base\n---\n\n# Notes\n\n"
 
@@ -216,15 +210,234 @@ def test_a_name_rejected_for_its_case_may_begin_with_one_that_stands() -> None:
         (ADAPTER + "LoRA, IA3 and VeRA are small.", ""),
         (ADAPTER + "Works without LoRA, or IA3.", ""),
         ("# T\n\n## Comparison\n\n### Training\n\nTrained with LoRA.", ""),
+        (ADAPTER + "## Comparison\n\nLoRA is small.", ""),
+        (ADAPTER + "## Roadmap\n\nLoRA on all layers.", ""),
+        (ADAPTER + "@article{hu,\n  title={LoRA: Low-Rank Adaptation},\n}\n", ""),
+        ("## Usage\n\n- Method: LoRA\n", ""),
+        ("Not only LoRA was used.", "lora"),
+        (ADAPTER + "```bash\n# Comparison\n```\n\nLoRA is small.", "lora"),  # a comment in code is no heading
+        ("## Training\n\n- Method: LoRA\n", "lora"),
+        ("## Training\n\n- Methods: LoRA, IA3, VeRA\n", ""),
     ],
 )
 def test_use_and_mention(card: str, expected: str) -> None:
     assert set(names(card)) == set(expected.split())
 
 
+@pytest.mark.parametrize(
+    ("card", "uses"),
+    [
+        ("采用LoRA (rank=16)微调得到。", True),
+        ("对模型进行LoRA微调，可使得", True),
+        ("本次开源的是LoRA权重", True),
+        ("基于LoRA的中文大模型", True),
+        ("이 모델은 LoRA를 사용하여 학습되었습니다", True),
+        ("LoRAを用いて学習しました", True),
+        ("没有使用LoRA，全参数微调", False),
+        ("未采用LoRA微调", False),
+        ("相比LoRA，效果更好", False),
+        ("优于LoRA的方法", False),
+        ("与LoRA相比更好", False),
+        ("比LoRA更好", False),
+        ("支持LoRA微调", False),
+        ("LoRAを使わずに学習しました", False),
+        ("LoRA를 사용하지 않고 학습했습니다", False),
+        ("ใช้LoRAในการฝึก", False),
+        ("Prompts are answered by a LoRA fine-tuned Llama model.", True),
+        ("It was held against a LoRA fine-tuned Llama model.", False),
+    ],
+)
+def test_a_name_stands_alone_in_scripts_without_spaces(card: str, uses: bool) -> None:
+    found, verdict = judge(card)
+    assert verdict.mentions == ("lora",)
+    assert [item.use for item in found] == [uses]
+
+
+@pytest.mark.parametrize("card", ["Кlora", "xloraモデル用", "我的Kelora模型", "プloraxyz"])
+def test_letters_of_a_script_with_spaces_go_on_with_a_word(card: str) -> None:
+    assert judge(card)[1].mentions != ("lora",)
+
+
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        # what a repository of code offers is no use
+        ("This directory provides LoRA implementations of a paper.", ""),
+        ("This repository contains the LoRA training script.", ""),
+        ("This repository contains the LoRA weights.", "lora"),
+        # a line that tells the reader what to do states nothing
+        ("## Training\n\n- finetune: Modify LoRA settings here.\n", ""),
+        ("## Training\n\n- finetune: LoRA, rank 8\n", "lora"),
+        # DreamBooth is no rival that would make a list or a comparison of its LoRA
+        ("# SDXL DreamBooth LoRA\n\nLoRA weights.", "lora"),
+        ("# ControlNet for SDXL\n\nLoRA is small.", ""),
+        ("# A full fine-tune of Llama\n\nLoRA is small.", ""),
+        ("---\ntags: [dreambooth]\n---\nLoRA is small.", ""),
+        ("---\ntags: [dreambooth]\nlibrary_name: peft\n---\nLoRA is small.", "lora"),
+        ("## Training\n\nDreamBooth on 20 pictures, a LoRA adapter.", "lora"),
+    ],
+)
+def test_use_beside_scripts_and_recipes(card: str, expected: str) -> None:
+    assert set(names(card)) == set(expected.split())
+
+
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        # settings below a heading that is a technique's name
+        ("## Training\n\n### LoRA\n\n- `r`: 16\n- `alpha`: 32", "lora"),
+        ("## Training\n\n**LoRA**\n- rank (r): 16\n", "lora"),
+        ("## Training\n\n### LoRA\n\nIt is small: 16 MB.", ""),
+        ("## Usage\n\n### LoRA\n\n- r: 16", ""),
+        ("- DoRA: enabled\n", "dora"),
+        ("- DoRA: disabled\n", ""),
+        # a heading that promises advice, over an account of one's own training
+        ("### Fine-Tuning with Unsloth\nWe used Unsloth on a T4.\n* **Technique:** LoRA.", "lora"),
+        ("### Fine-Tuning with Unsloth\nInstall Unsloth.\n* **Technique:** LoRA.", ""),
+        # what a project is about
+        ("A research project: fine-tuning Gemma with QLoRA + DoRA + rsLoRA on pairs.", "qlora dora rslora"),
+        ("This project demonstrates fine-tuning of Llama using LoRA.", "lora"),
+        ("A project template that supports fine-tuning with LoRA.", ""),
+        ("Fine-tuning Llama-2 on Guanaco using QLoRA.", "qlora"),
+        ("Fine-tuning large models with LoRA is popular.", ""),
+        ("## Usage\n\nFine-tuning Llama-2 on Guanaco using QLoRA.", ""),
+        ("Llama 3 8B fine-tuned (QLoRA) on medical answers.", "qlora"),
+        ("The model underwent LoRA fine-tuning.", "lora"),
+        ("Uses LoRA for efficient fine-tuning.", "lora"),
+        ("To train with LoRA, run the script.", ""),
+        ("## Training\n\nTo fine-tune with LoRA run train.py.", ""),
+        ("To train it on one GPU we used LoRA.", "lora"),
+        ("We LoRA-tuned a small model.", "lora"),
+        ("You LoRA-tune a small model.", ""),
+        # several techniques, all trained
+        ("We fine-tuned the model with LoRA, AdaLoRA and IA3.", "lora adalora ia3"),
+        ("A library that implements LoRA, AdaLoRA and IA3.", ""),
+        ("You can fine-tune models with LoRA, AdaLoRA and IA3.", ""),
+        # likeness is no use
+        (ADAPTER + "Trained with DoRA on data identical to the LoRA run.", "dora"),
+        (ADAPTER + "DoRA was used, with the same settings as the LoRA run.", "dora"),
+        (ADAPTER + "Trained with DoRA, a LoRA-style update of the direction.", "dora"),
+        # the class of a config names the base only where no variant is named
+        ("# DoRA adapter\n\nTrained with DoRA.\n\n```python\nLoraConfig(r=8, use_dora=True)\n```", "dora"),
+        ("# LoRA adapter\n\n```python\nLoraConfig(r=8)\n```", "lora"),
+        # a title announces its own technique, not every other that is named below
+        ("# LoRA-XS: small adapters\n\nThe matrices of LoRA stay frozen.", "lora_xs"),
+        # software that handles adapters is none
+        ("# LoRA comparison plugin for ComfyUI\n\nLoad a LoRA.", ""),
+        ("# LoRA Manager\n\nManage LoRA files.", ""),
+        ("# LoRA grid\n\nA LoRA each.\n\n```bash\ncd ComfyUI/custom_nodes\ngit clone https://x\n```", ""),
+        ("# LoRA of film stills\n\nPut the LoRA into ComfyUI/models/loras.", "lora"),
+    ],
+)
+def test_use_in_settings_projects_and_tools(card: str, expected: str) -> None:
+    assert set(names(card)) == set(expected.split())
+
+
+RESULTS = "| Method | Params | Accuracy |\n|---|---|---|\n| LoRA (r=8) | 0.3% | 80.1 |\n| IA3 | 0.1% | 79.0 |\n"
+STUDY = "# Bake-off\n\nA comparison of PEFT methods on GSM8K.\n\n## Results\n\n"
+
+
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        (STUDY + RESULTS, "lora ia3"),
+        (STUDY + "| Metric | LoRA | IA3 |\n|---|---|---|\n| F1 | 0.8 | 0.7 |\n", "lora ia3"),
+        (STUDY + "| Metric | LoRA | IA3 |\n|---|---|---|\n| License | MIT | MIT |\n", ""),
+        # no study
+        ("# A model\n\n## Results\n\n" + RESULTS, ""),
+        ("# A model\n\nBetter than it compared with other PEFT methods.\n\n" + RESULTS, ""),
+        ("# Toolkit\n\nThis is a toolkit for comparing PEFT methods.\n\n" + RESULTS, ""),
+        # an adapter's own card
+        (ADAPTER + "A comparison of PEFT methods.\n\n" + RESULTS, ""),
+        # no results, and none but one technique's
+        (STUDY + "| Method | File | Memory |\n|---|---|---|\n| LoRA | lora.py | 8 |\n| IA3 | ia3.py | 7 |\n", ""),
+        (STUDY + "| Method | Note | Accuracy |\n|---|---|---|\n| LoRA | planned | - |\n| IA3 | planned | - |\n", ""),
+        (STUDY + "| Method | Rank | Accuracy |\n|---|---|---|\n| LoRA | 8 | 80 |\n| LoRA | 16 | 81 |\n", ""),
+    ],
+)
+def test_the_rows_of_a_studys_results_were_trained(card: str, expected: str) -> None:
+    _, verdict = judge(card)
+    assert set(names(card)) == set(expected.split())
+    assert verdict.state == ("several" if expected else verdict.state)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"config": {"architecture": "lora", "use_dora": True}}, ("lora", ("dora",), ())),
+        ({"config": {"architecture": "lora", "composition_mode": "scale"}}, ("ia3", (), ())),
+        ({"config": {"architecture": "lora", "vera_d": 0.1, "vera_b": 0.0}}, ("vera", (), ())),
+        ({"config": {"mh_adapter": True, "output_adapter": True, "phm_layer": True}}, ("compacter", (), ())),
+        (
+            {"config": {"mh_adapter": True, "output_adapter": True, "phm_layer": False}},
+            ("bottleneck_adapter", ("adapter_houlsby",), ()),
+        ),
+        ({"config": "mam"}, (None, ("adapter_parallel",), ("bottleneck_adapter", "prefix_tuning"))),
+        ({"config": {"architecture": "union", "configs": [[], "x", None]}}, (None, (), ())),
+        ({"config": {"architecture": ["lora"]}}, (None, (), ())),
+        ({"architecture": "resnet50"}, (None, (), ())),
+    ],
+)
+def test_configs_of_adapterhub_are_told_apart_by_their_keys(config: dict[str, Any], expected: tuple[Any, ...]) -> None:
+    _, verdict = judge(config=json.dumps(config))
+    assert (verdict.technique, verdict.overlays, verdict.techniques) == expected
+
+
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        ("Trained with DreamBooth.", ("dreambooth",)),
+        ("---\ntags: [dreambooth, textual_inversion]\n---\n", ("dreambooth", "textual_inversion")),
+        ("Not DreamBooth but textual inversion.", ("dreambooth", "textual_inversion")),
+        ("Trained with LoRA+ and QLoRA.", ("lora_plus", "qlora")),
+        ("A full fine-tune; call merge_and_unload() and add a ControlNet.", ()),
+    ],
+)
+def test_mentions_are_techniques_and_training_recipes(card: str, expected: tuple[str, ...]) -> None:
+    assert judge(card)[1].mentions == expected
+
+
+def test_dreambooth_is_mentioned_and_never_what_is_used() -> None:
+    _, alone = judge("---\ntags: [dreambooth]\n---\n# DreamBooth\n\nTrained with DreamBooth.")
+    assert (alone.state, alone.technique, alone.techniques) == ("mentioned", None, ())
+    assert (alone.blog_technique, alone.blog_technique_folded) == (None, None)
+    both = judge("---\ntags: [dreambooth, lora]\n---\nLoRA weights, trained using DreamBooth.")
+    assert (both[1].state, both[1].technique, both[1].techniques) == ("used", "lora", ())
+    assert (both[1].mentions, both[1].blog_technique) == (("dreambooth", "lora"), "lora")
+    assert used_names(*both) == ("lora",)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "LISA and more.",
+        "LISA, see https://arxiv.org/abs/2402.09353",  # the paper of another
+        "[LISA](https://example.org/2403.17919x)".replace("2403.17919x", "2403"),
+    ],
+)
+def test_an_ambiguous_name_alone_names_nothing(card: str) -> None:
+    assert judge(card)[1].mentions == ()
+
+
+def test_its_own_paper_settles_an_ambiguous_name() -> None:
+    assert judge("[LISA](https://arxiv.org/abs/2403.17919) is used.")[1].mentions == ("lisa",)
+
+
 def test_what_is_not_used_is_still_mentioned() -> None:
     _, verdict = judge("A full fine-tune, not LoRA. It can be tuned with QLoRA.")
     assert (verdict.state, verdict.technique, verdict.mentions) == ("mentioned", None, ("lora", "qlora"))
+
+
+def test_an_ambiguous_name_counts_where_the_technique_shows_otherwise() -> None:
+    assert judge("Bone, rank 64.")[1].mentions == ()
+    assert judge("Bone, rank 64.", config='{"peft_type": "BONE"}')[1].mentions == ("bone",)
+    assert judge("Bone, rank 64.", config='{"peft_type": "LORA"}')[1].mentions == ()
+
+
+@pytest.mark.parametrize("title", ["SDXL DreamBooth LoRA", "ControlNet Tile LoRA"])
+def test_a_title_with_one_technique_is_an_adapters(title: str) -> None:
+    _, verdict = judge(f"# {title}\n")
+    assert (verdict.technique, verdict.evidence_kind) == ("lora", "title")
 
 
 def test_repetition_adds_nothing() -> None:
@@ -296,6 +509,16 @@ def test_a_type_written_otherwise(written: str) -> None:
     assert judge(config=f'{{"peft_type": "{written}"}}')[1].technique == "lora"
 
 
+@pytest.mark.parametrize(
+    ("peft_type", "technique"), [("MISS", "miss"), ("BONE", "bone")], ids=["today", "dropped type"]
+)
+def test_a_flag_of_a_dropped_type_is_read_as_of_its_successor(peft_type: str, technique: str) -> None:
+    _, bat = judge(config=f'{{"peft_type": "{peft_type}", "init_weights": "bat"}}')
+    assert (bat.state, bat.technique, bat.overlays) == ("used", technique, ("miss_bat",))
+    _, plain = judge(config=f'{{"peft_type": "{peft_type}", "init_weights": true}}')
+    assert (plain.technique, plain.overlays) == (technique, ())
+
+
 def test_an_unknown_type_is_kept_as_itself() -> None:
     detections, verdict = judge(config='{"peft_type": "DUALLORA", "use_dora": true}')
     assert (verdict.state, verdict.technique, verdict.overlays) == ("used", "other:DUALLORA", ())
@@ -314,6 +537,74 @@ def test_an_unknown_type_is_kept_as_itself() -> None:
 def test_an_adapter_of_unknown_technique(sign: dict[str, Any]) -> None:
     _, verdict = judge(**sign)
     assert (verdict.state, verdict.technique) == ("unknown_adapter", None)
+
+
+MISPLACED = "# Notes\n\nSome words first.\n\n---\nlicense: mit\n{}\n---\n\nMore words.\n"
+
+
+def test_metadata_in_the_middle_of_the_card_still_says_what_it_is() -> None:
+    _, adapter = judge(MISPLACED.format("library_name: peft"))
+    assert (adapter.state, adapter.technique, adapter.note) == ("unknown_adapter", None, "front matter misplaced")
+    detections, tagged = judge(MISPLACED.format("tags: [lora]"))
+    assert (tagged.state, tagged.technique, tagged.evidence_kind) == ("used", "lora", "tag")
+    assert {(item.evidence_kind, item.use) for item in detections} == {("tag", True), ("prose", False)}
+    _, example = judge("# How to\n\n```\n---\nlibrary_name: peft\ntags: [lora]\n---\n```\n")
+    assert (example.state, example.note) == ("mentioned", None)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "# Notes (adapter-only version)\n",
+        "This is the **adapter-only** version of my model.",
+        "This repository contains only the adapter weights.",
+        "The repo only contains the trained PEFT adapter files.",
+        "This repository holds adapter weights for [Mistral](https://huggingface.co/mistralai/Mistral-7B-v0.1).",
+        "本仓库仅包含适配器权重。",
+        "# T\n\n### Framework versions\n\n- Transformers 4.40\n- PEFT 0.10.0\n",
+    ],
+)
+def test_a_text_that_says_what_is_there_is_an_adapter(card: str) -> None:
+    _, verdict = judge(card)
+    assert (verdict.state, verdict.technique) == ("unknown_adapter", None)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "An adapter-only version is available at the other repository.",
+        "This repository does not contain only the adapter weights.",
+        "If this repository contains only the adapter weights, load the base too.",
+        "This repository contains only the adapter class for Java.",
+        "This repository contains only the IP-Adapter weights.",
+        "You can also find the adapter-only version.",
+        "Versions: [adapter-only version](https://huggingface.co/a/b), [GGUF](https://huggingface.co/a/c)",
+        "```\nthis repository contains only the adapter weights\n```",
+        "<!-- This repository contains only the adapter weights. -->",
+        "# T\n\n## Requirements\n\n- PEFT 0.10.0\n",
+        "---\nbase_model_relation: merge\n---\n# T\n\n### Framework versions\n\n- PEFT 0.10.0\n",
+    ],
+)
+def test_a_text_that_speaks_of_an_adapter_elsewhere_is_none(card: str) -> None:
+    assert judge(card)[1].state == "none"
+
+
+def test_a_merge_outranks_what_else_the_text_says_of_an_adapter() -> None:
+    card = "The adapter was merged into the base model.\n\n### Framework versions\n\n- PEFT 0.10.0\n"
+    assert judge(card)[1].state == "merged"
+
+
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        ("# Model Card for Model ID\n\n# Llama 3 LoRA\n", "lora"),
+        ("# Uploaded model\n\n## Qwen QLoRA\n", "qlora"),
+        ("# Llama 3\n\n# LoRA\n", ""),  # a second heading of the first level is a section
+        ("# Overview\n\n# LoRA and more\n", ""),
+    ],
+)
+def test_the_title_is_the_first_heading_that_somebody_wrote(card: str, expected: str) -> None:
+    assert set(names(card)) == set(expected.split())
 
 
 def test_merged_models_are_not_adapters() -> None:
@@ -398,6 +689,54 @@ def test_axolotl_is_read_as_settings() -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings_", "overlays"),
+    [
+        ("use_dora: true", ("dora",)),
+        ("use_dora: false", ()),
+        ("pissa_init: true", ("pissa",)),
+        ("loraplus_lr_ratio: 16.0", ("lora_plus",)),
+        ("loraplus_lr_ratio: 0", ()),
+        ("relora_steps: 150", ("relora",)),
+        ("load_in_4bit: false", ()),
+    ],
+)
+def test_settings_of_a_trainer_are_read_by_value(settings_: str, overlays: tuple[str, ...]) -> None:
+    _, verdict = judge(f"---\ntags: [llama-factory, lora]\n---\n```yaml\nfinetuning_type: lora\n{settings_}\n```\n")
+    assert (verdict.technique, verdict.overlays, verdict.evidence_kind) == ("lora", overlays, "trainer")
+
+
+@pytest.mark.parametrize(("value", "technique"), [("oft", "oft"), ("freeze", "freeze_tuning"), ("full", None)])
+def test_the_type_that_llama_factory_writes(value: str, technique: str | None) -> None:
+    assert judge(f"```yaml\nfinetuning_type: {value}\n```\n")[1].technique == technique
+    assert judge(f"---\ntags: [llama-factory, {value}]\n---\n")[1].technique == technique
+
+
+@pytest.mark.parametrize(
+    ("code", "technique", "overlays"),
+    [
+        ("FastLanguageModel.get_peft_model(model, r=16, use_rslora=False)", "lora", ()),
+        ("FastLanguageModel.get_peft_model(model, r=16, use_rslora=True)", "lora", ("rslora",)),
+        ("from peft import LoraConfig", None, ()),
+        ("LoraConfig(r=8,  # use_dora=True\n    lora_alpha=16)", "lora", ()),
+        ("config = {'peft_type': 'IA3'}", "ia3", ()),
+    ],
+)
+def test_code_that_constructs_and_code_that_does_not(code: str, technique: str | None, overlays: Any) -> None:
+    _, verdict = judge(ADAPTER + f"## Training\n\n```python\n{code}\n```\n")
+    assert (verdict.technique, verdict.overlays) == (technique, overlays)
+
+
+def test_a_config_with_a_byte_order_mark_is_one() -> None:
+    assert judge(config='\ufeff{"peft_type": "IA3"}')[1].technique == "ia3"
+
+
+@pytest.mark.parametrize(("setting", "overlays"), [("```yaml\n{}\n```", ("dora",)), ("{}", ())])
+def test_settings_are_read_in_code_and_not_in_sentences(setting: str, overlays: tuple[str, ...]) -> None:
+    _, verdict = judge("---\ntags: [llama-factory, lora]\n---\n\n" + setting.format("use_dora: true"))
+    assert (verdict.technique, verdict.overlays) == ("lora", overlays)
+
+
+@pytest.mark.parametrize(
     ("card", "template"),
     [
         ("---\nlibrary_name: peft\n---\n# Model Card for Model ID\n", "peft"),
@@ -474,32 +813,56 @@ def test_front_matter_that_is_broken_is_said_to_be() -> None:
 
 
 HOSTILE = {
-    "one name": "lora " * 1_000_000,
-    "fences": "```\n" * 1_250_000,
-    "headings": "# a\n" * 1_250_000,
-    "comments": "<!--" * 1_250_000,
-    "rules": "---\n" * 1_250_000,
-    "spaces": " " * 5_000_000,
-    "invisible": "\u200b" * 5_000_000,
-    "cues": ("trained with " * 18 + "LoRA DoRA IA3 ") * 20_000,
-    "merges": "merged lora adapter was " * 200_000,
-    "names": " ".join(alias.text for technique in REGISTRY for alias in technique.aliases) * 500,
-    "calls": "```\n" + "LoraConfig(" * 450_000,
-    "settings": "adapter: lora\n" * 350_000,
-    "table": "| lora " * 700_000,
+    "one name": ("", "lora "),
+    "fences": ("", "```\n"),
+    "headings": ("", "# a\n"),
+    "comments": ("", "<!--"),
+    "rules": ("", "---\n"),
+    "blocks": ("# T\n", "---\ntags: a\n"),
+    "spaces": ("", " "),
+    "invisible": ("", "\u200b"),
+    "cues": ("", "trained with " * 18 + "LoRA DoRA IA3 "),
+    "merges": ("", "merged lora adapter was "),
+    "adapters": ("", "this repository contains only the "),
+    "adapter only": ("", "adapter "),
+    "versions": ("", "# Framework versions\n- A 1\n"),
+    "names": ("", " ".join(alias.text for technique in REGISTRY for alias in technique.aliases) + " "),
+    "calls": ("```\n", "LoraConfig("),
+    "settings": ("", "adapter: lora\n"),
+    "table": ("", "| lora "),
 }
 
 
+def hostile(name: str, size: int) -> str:
+    before, unit = HOSTILE[name]
+    return (before + unit * (size // len(unit) + 1))[:size]
+
+
+def seconds(card: str) -> float:
+    """Of processor time, the best of three."""
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        judge(card)
+        times.append(time.process_time() - start)
+    return min(times)
+
+
 @pytest.mark.parametrize("name", HOSTILE)
-def test_five_megabytes_take_less_than_a_second(name: str) -> None:
-    card = HOSTILE[name][:5_000_000]
-    start = time.process_time()
+def test_time_grows_with_the_card_and_no_faster(name: str) -> None:
+    whole = detector.MAX_CARD_CHARS
+    # Four times the text takes four times as long; 16 times would be quadratic. The rest is a clock tick's due.
+    assert seconds(hostile(name, whole)) < 8 * seconds(hostile(name, whole // 4)) + 0.02
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_five_megabytes_cost_no_more_than_the_part_that_is_read(name: str) -> None:
+    card = hostile(name, 5_000_000)
     detections, verdict = judge(card)
-    assert time.process_time() - start < 1
     assert len(detections) < 2_000
-    if len(card) > detector.MAX_CARD_CHARS:
-        assert verdict.note is not None
-        assert f"card cut at {detector.MAX_CARD_CHARS} characters" in verdict.note
+    assert verdict.note is not None
+    assert f"card cut at {detector.MAX_CARD_CHARS} characters" in verdict.note
+    assert all((item.span_end or 0) <= detector.MAX_CARD_CHARS for item in detections)
 
 
 # --- properties ------------------------------------------------------------------------------------------------------
@@ -548,6 +911,7 @@ CONFIGS = st.one_of(
             '{"peft_type": "LORA"}',
             '{"peft_type": "X\\u0000Y"}',
             '{"peft_type": "LORA", "use_dora": [true]}',
+            '{"peft_type": "BONE", "init_weights": "bat"}',
             '{"config": {"mh_adapter": true}}',
         ]
     ),
@@ -573,8 +937,11 @@ def test_never_raises_spans_hold_and_twice_is_the_same(
         assert item.span_start < item.span_end
     bases = {REGISTRY.base(item.technique).key if item.technique in REGISTRY else item.technique for item in detections}
     assert verdict.technique is None or verdict.technique in bases
-    assert {REGISTRY.base(overlay).key for overlay in verdict.overlays} <= {verdict.technique, *verdict.techniques}
-    assert all(is_technique(key, REGISTRY) for key in verdict.mentions)
+    decided = [key for key in (verdict.technique, *verdict.techniques) if key is not None]
+    assert all(is_technique(key, REGISTRY) for key in decided)
+    assert all(any(REGISTRY.carries(key, overlay) for key in decided) for overlay in verdict.overlays)
+    assert all(is_mention(key, REGISTRY) for key in verdict.mentions)
+    assert set(verdict.mentions) <= {item.technique for item in detections}
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,4 +1,7 @@
-"""The evaluation's arithmetic on labels counted by hand, its refusals, and the floors on real labelled files."""
+"""The evaluation's arithmetic on labels counted by hand, its refusals, and the floors on real labelled files.
+
+And the comparison of imports with an independent walk: on a repository with every form, and where they must differ.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,24 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import polars
 import pytest
 
+from hubstats import imports
 from hubstats.errors import ConfigError
-from hubstats.evaluate import evaluate, missed, read_labels
+from hubstats.evaluate import evaluate, missed, read_labels, walk
+from hubstats.evaluate.imports import Comparison, Name, compare_imports, disagreement
+from hubstats.sources import code
+from hubstats.sources._trees import MAX_BYTES
 from hubstats.techniques import load
 
 from .conftest import ROOT, Run
 from .test_cli import assert_one_line
+from .test_code import commit as commit_files
+from .test_layers import imported
 
 REGISTRY = load()
 
@@ -184,6 +194,22 @@ def test_placements_of_bottleneck_adapters_are_one_label(cards: Path) -> None:
     assert totals["mentioned", "all"] == (1, 1, 0, 0)
 
 
+def test_a_recipe_that_sits_on_no_technique_is_left_out_of_used(cards: Path) -> None:
+    (cards / "a.md").write_text("# DreamBooth LoRA\n\nTrained with LoRA by DreamBooth.\n")
+    label = "a.md,dreambooth|lora,dreambooth|lora,high\n"
+    (cards / "labels.csv").write_text("file,used,mentioned,confidence\n" + label)
+    totals = counts(scores(cards), "all")
+    assert totals["used", "all"] == (1, 1, 0, 0)
+    assert totals["mentioned", "all"] == (1, 2, 0, 0)
+
+
+def test_a_config_without_peft_type_is_no_wrong_method(configs: Path) -> None:
+    (configs / "labels.csv").write_text("file,peft_type,variant_flags\n1.json,,\n2.json,,\n")
+    (configs / "1.json").write_text('{"config": {"mh_adapter": true, "output_adapter": true}}')
+    (configs / "2.json").write_text('{"peft_type": "LORA"}')
+    assert counts(scores(configs), "all")["method", "all"] == (2, 0, 1, 0)
+
+
 def test_floors(cards: Path) -> None:
     frame = scores(cards)
     used = frame.filter(frame["measure"] == "used")
@@ -310,6 +336,259 @@ def test_the_command_says_what_it_could_not_read(run: Run, tmp_path: Path) -> No
     assert "1 of 1 left out: no mirror of the repository" in done.stderr
     done = run("evaluate", "detection", "far.csv", "--mirrors", "mirrors", "--min-recall", "0.5")
     assert_one_line(done, 1, "no label to judge by")
+
+
+# --- imports ------------------------------------------------------------------------------------------------------
+
+
+def notebook(*cells: tuple[str, list[str]]) -> str:
+    return json.dumps({"cells": [{"cell_type": kind, "source": source} for kind, source in cells]})
+
+
+FORMS = {
+    "plain.py": "import os\nfrom peft import LoraConfig\nLoraConfig(r=8)\n",
+    "brackets.py": "from peft import (\n    get_peft_model,  # first\n    LoraConfig,\n    IA3Config,\n)\n",
+    "alias.py": "from peft import LoraConfig as PeftLoraConfig\n\n\nclass LoraConfig: ...\n",
+    "deep.py": "from peft.tuners.lora import LoraLayer\nfrom peft.tuners.pclora import Other as O\n",
+    "module.py": "import os, peft, peft.utils as u\npeft.LoraConfig()\n",
+    "star.py": "from peft import *\nLoraConfig()\n",
+    "twice.py": "from peft import LoraConfig, LoraConfig\n",
+    "inside.py": "def f():\n  try:\n    from peft import PeftModel\n  except ImportError:\n    import peft\n",
+    "copy.py": "import os\nfrom peft import LoraConfig\nLoraConfig(r=8)\n",
+    "dynamic.py": "import importlib\nimportlib.import_module('peft')\n",
+    "dict.py": "from peft import get_peft_config\nget_peft_config({'peft_type': 'LORA'})\n",
+    "not.py": "# from peft import A\ns = 'from peft import B'\nfrom . import peft\nfrom .peft import C\nimport peftx\n",
+    "python2.py": "print 'x'\nfrom peft import LoraConfig\n",
+    "big.py": "from peft import LoraConfig\n" + "#" * MAX_BYTES,
+    "a.ipynb": notebook(
+        ("markdown", ["from peft import Prose"]),
+        ("code", ["import torch\n", "from peft import LoraConfig, get_peft_model\n"]),
+        ("code", ["!pip install peft\n", "from peft import TaskType\n"]),
+    ),
+    "broken.ipynb": '{"cells": [ import peft',
+    "readme.md": "from peft import LoraConfig",
+}
+NAMES = [
+    Name("plain.py", None, 2, "peft", "LoraConfig", None),
+    Name("brackets.py", None, 1, "peft", "get_peft_model", None),
+    Name("brackets.py", None, 1, "peft", "LoraConfig", None),
+    Name("brackets.py", None, 1, "peft", "IA3Config", None),
+    Name("alias.py", None, 1, "peft", "LoraConfig", "PeftLoraConfig"),
+    Name("deep.py", None, 1, "peft.tuners.lora", "LoraLayer", None),
+    Name("deep.py", None, 2, "peft.tuners.pclora", "Other", "O"),
+    Name("module.py", None, 1, "peft", None, None),
+    Name("module.py", None, 1, "peft.utils", None, "u"),
+    Name("star.py", None, 1, "peft", "*", None),
+    Name("twice.py", None, 1, "peft", "LoraConfig", None),
+    Name("twice.py", None, 1, "peft", "LoraConfig", None),
+    Name("inside.py", None, 3, "peft", "PeftModel", None),
+    Name("inside.py", None, 5, "peft", None, None),
+    Name("copy.py", None, 2, "peft", "LoraConfig", None),
+    Name("dict.py", None, 1, "peft", "get_peft_config", None),
+    Name("a.ipynb", 1, 2, "peft", "LoraConfig", None),
+    Name("a.ipynb", 1, 2, "peft", "get_peft_model", None),
+]
+"""What a person reads in FORMS, in all that parses as it stands."""
+
+
+@pytest.fixture
+def forms(tmp_path: Path) -> Path:
+    """A repository with every form of import."""
+    commit_files(tmp_path / "me+forms", FORMS)
+    return tmp_path / "me+forms"
+
+
+def compared(*paths: Path) -> list[Comparison]:
+    return list(compare_imports(paths, REGISTRY.config_classes(), lambda line: None))
+
+
+def test_imports_and_the_walk_agree_on_every_form(forms: Path) -> None:
+    (result,) = compared(forms)
+    assert sorted(result.walked.elements(), key=repr) == sorted(NAMES, key=repr)
+    assert result.ours == result.walked
+    assert result.same
+    assert (disagreement([result]), result.differences()) == (None, [])
+    head = str(result.commit)
+    assert len(head) == 40
+    # Not parsed: python2.py, a cell with a magic, broken.ipynb; the first two name peft. Over the cap: big.py.
+    assert result.row() == {
+        "repository": "me/forms",
+        "commit": head[:9],
+        "files": 13,
+        "notebooks": 2,
+        "naming_peft": 11,
+        "both": len(NAMES),
+        "only_ours": 0,
+        "only_walk": 0,
+        "unparsed": 3,
+        "beyond": 2,
+        "unread": 1,
+    }
+
+
+def _without_aliases(data: bytes, path: str, classes: object) -> imports.FileReading:
+    reading = imports.read_imports(data, path, REGISTRY.config_classes())
+    rows = tuple(found._replace(alias=None) for found in reading.imports)
+    return imports.FileReading(reading.status, reading.parser, rows)
+
+
+def _without_doubles(data: bytes, path: str, classes: object) -> imports.FileReading:
+    reading = imports.read_imports(data, path, REGISTRY.config_classes())
+    return imports.FileReading(
+        reading.status, reading.parser, tuple({found[:6]: found for found in reading.imports}.values())
+    )
+
+
+def _cut_short(data: bytes, path: str, classes: object) -> imports.FileReading:
+    return imports.read_imports(data.split(b"\n  except")[0], path, REGISTRY.config_classes())
+
+
+def _text_search(data: bytes, path: str, classes: object) -> imports.FileReading:
+    lines = data.decode().splitlines()
+    rows = [
+        imports.Found(None, "from", "peft", line.split()[-1], None, number, None)
+        for number, line in enumerate(lines, start=1)
+        if "from peft import B" in line
+    ]
+    return imports.FileReading("ok", "ast", tuple(rows) or imports.read_imports(data, path, {}).imports)
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "ours", "walked"),
+    [
+        ("read_imports", _without_doubles, 0, 1),
+        ("read_imports", _text_search, 1, 0),
+        ("read_imports", _without_aliases, 3, 3),
+        ("read_imports", _cut_short, 0, 1),
+        ("mentions_peft", lambda data: data.startswith((b"import", b"{")), 0, 12),
+        ("is_source", lambda path: path.endswith(".py"), 0, 2),
+    ],
+)
+def test_a_reader_that_is_wrong_is_caught(
+    forms: Path, monkeypatch: pytest.MonkeyPatch, name: str, reader: object, ours: int, walked: int
+) -> None:
+    monkeypatch.setattr(code, name, reader)
+    (result,) = compared(forms)
+    assert sorted(result.walked.elements(), key=repr) == sorted(NAMES, key=repr)
+    assert not result.same
+    row = result.row()
+    assert (row["only_ours"], row["only_walk"]) == (ours, walked)
+    assert Counter(difference["only"] for difference in result.differences()) == +Counter(hubstats=ours, walk=walked)
+    assert disagreement([result]) == f"{ours + walked} names differ, in me/forms: see --errors"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import peft.a.b as c, os", [(1, "peft.a.b", None, "c")]),
+        ("x = 1\nfrom peft import A as B, C", [(2, "peft", "A", "B"), (2, "peft", "C", None)]),
+        ("if a:\n  def f():\n    from peft.x import *", [(3, "peft.x", "*", None)]),
+        ("from .peft import A\nfrom . import peft\nimport peftx, x.peft\nfrom peftx import A\n# import peft", []),
+        (b"# coding: latin-1\nimport peft # \xe9", [(2, "peft", None, None)]),
+        ("", []),
+        ("print 'x'\nimport peft", None),
+        ("import peft\x00", None),
+        ("import peft\n" + "-" * 100_000 + "1", None),
+        ("import peft\nx = " + "a+" * 100_000 + "a", None),
+        (b"\xff", None),
+    ],
+    ids=range(11),
+)
+def test_the_walk(source: str | bytes, found: object) -> None:
+    assert walk.walk(source) == found
+
+
+@pytest.mark.parametrize(
+    ("data", "cells"),
+    [
+        (b'{"cells": [{"cell_type": "markdown"}, {"cell_type": "code", "source": ["a\\n", "b"]}]}', [(1, "a\nb")]),
+        (b'{"cells": [{"cell_type": "code", "source": "a"}]}', [(0, "a")]),
+        *(
+            (data, None)
+            for data in (b"", b"[]", b"{}", b"\xff", b'{"cells": [3]}', b'{"worksheets": []}', b"[" * 99_999)
+        ),
+        (b'{"cells": [{"cell_type": "code", "source": [1]}]}', None),
+    ],
+    ids=range(10),
+)
+def test_the_cells_that_the_walk_reads(data: bytes, cells: object) -> None:
+    assert walk.cells(data) == cells
+
+
+def test_the_walk_shares_no_code() -> None:
+    assert imported(Path(walk.__file__)) == set()
+
+
+def test_imports_of_folders_and_of_repositories_that_cannot_be_read(tmp_path: Path) -> None:
+    commit_files(tmp_path / "good", {"a.py": "import peft"})
+    commit_files(tmp_path / "empty", {})
+    commit_files(tmp_path / "damaged", {"a.py": "import peft"})
+    (tmp_path / "damaged" / ".git" / "HEAD").write_text("ref: refs/heads/nowhere\n")
+    damaged, empty, good = compared(tmp_path)
+    assert (good.repo, good.same, good.walked.total()) == ("good", True, 1)
+    assert (empty.repo, empty.same, empty.files) == ("empty", True, 0)
+    assert (damaged.repo, damaged.same, bool(damaged.failure)) == ("damaged", False, True)
+    assert disagreement([good, empty]) is None
+    assert disagreement([empty]) == "there is no Python file to compare"
+    assert disagreement([]) == "there is no Python file to compare"
+    assert disagreement([good, damaged]) == f"damaged could not be read: {damaged.failure}"
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "a.py").write_text("import peft")
+    (plain,) = compared(tmp_path / "plain")
+    assert (plain.repo, plain.commit, plain.same, plain.walked.total()) == ("plain", None, True, 1)
+    with pytest.raises(ConfigError, match="no file or folder"):
+        compared(tmp_path / "absent")
+
+
+def test_a_missing_object_is_counted(tmp_path: Path) -> None:
+    commit_files(tmp_path / "partial", {"a.py": "import peft", "b.py": "import peft.utils"})
+    git = ["git", "-C", str(tmp_path / "partial"), "rev-parse", "HEAD:a.py"]
+    sha = subprocess.run(git, check=True, capture_output=True, text=True).stdout.strip()
+    (tmp_path / "partial" / ".git" / "objects" / sha[:2] / sha[2:]).unlink()
+    (result,) = compared(tmp_path / "partial")
+    assert (result.files, result.unread, result.walked.total(), result.same) == (1, 1, 1, True)
+
+
+def test_imports_of_this_project_itself() -> None:
+    """Its tests are full of imports of peft in strings."""
+    results = compared(ROOT / "hubstats", ROOT / "tests")
+    assert disagreement(results) is None
+    assert sum(result.files for result in results) > 100
+
+
+def test_the_command_for_imports(run: Run, forms: Path, tmp_path: Path) -> None:
+    done = run("evaluate", "imports", forms, "-f", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    (row,) = json.loads(done.stdout)
+    assert (row["repository"], row["files"], row["both"], row["only_ours"]) == ("me/forms", 13, len(NAMES), 0)
+    assert json.loads(run("evaluate", "imports", forms, "--errors", "-f", "json").stdout) == []
+    assert_one_line(run("evaluate", "imports", "absent"), 2, "no file or folder absent")
+    (tmp_path / "nothing").mkdir()
+    assert_one_line(run("evaluate", "imports", "nothing"), 1, "no Python file to compare")
+    assert run("evaluate", "imports").returncode == 2
+
+
+def test_the_command_for_imports_fails_on_a_difference(forms: Path) -> None:
+    script = (
+        "import sys\nfrom hubstats.sources import code\nfrom hubstats.cli import main\nread = code.read_imports\n"
+        "code.read_imports = lambda data, *more: read(data.replace(b'IA3Config', b'MissConfig'), *more)\n"
+        f"sys.argv = ['hubstats', 'evaluate', 'imports', {str(forms)!r}, *sys.argv[1:]]\nmain()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def wrong(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", script, *words, "-f", "csv"]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    done = wrong("--errors")
+    assert_one_line(done, 1, "2 names differ, in me/forms")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [(row["only"], row["path"], row["line"], row["name"]) for row in rows] == [
+        ("walk", "brackets.py", "1", "IA3Config"),
+        ("hubstats", "brackets.py", "1", "MissConfig"),
+    ]
+    (row,) = csv.DictReader(io.StringIO(wrong().stdout))
+    assert (row["both"], row["only_ours"], row["only_walk"]) == (str(len(NAMES) - 1), "1", "1")
 
 
 # --- real labelled files ------------------------------------------------------------------------------------------

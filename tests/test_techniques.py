@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import subprocess
 import sys
 import time
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,19 +86,56 @@ def test_every_peft_type_has_its_technique_and_config_class() -> None:
     assert methods == set(PEFT_TYPES)
 
 
-def test_the_registry_agrees_with_an_installed_peft() -> None:
-    peft = pytest.importorskip("peft", reason="peft is not installed; the bench environment has it")
+def test_variants_stand_in_the_config_class_of_their_type() -> None:
     registry = load()
-    types = {member.value for member in peft.PeftType}
-    assert types <= {technique.peft_type for technique in registry if technique.peft_type}
     for technique in registry:
-        if technique.kind not in ("method", "variant") or technique.config_class is None:
+        if technique.kind == "variant" and technique.peft_type:
+            owner = registry.by_peft_type(technique.peft_type)
+            assert owner is not None
+            assert technique.config_class == owner.config_class, technique.key
+            assert technique.config, f"{technique.key}: nothing in a config shows it"
+
+
+@pytest.fixture(scope="module")
+def peft() -> Any:
+    return pytest.importorskip("peft", reason="peft is not installed; the bench environment has it")
+
+
+def test_an_installed_peft_has_the_same_types_and_config_classes(peft: Any) -> None:
+    theirs = {kind.value: made.__name__ for kind, made in peft.PEFT_TYPE_TO_CONFIG_MAPPING.items()}
+    assert set(theirs) == {member.value for member in peft.PeftType}
+    ours = {each.peft_type: each.config_class for each in load() if each.kind == "method"}
+    assert ours == theirs
+
+
+def test_every_flag_is_a_field_of_an_installed_peft_and_every_value_one_it_knows(peft: Any) -> None:
+    checked = set()
+    for technique in load():
+        if technique.library != "peft" or not technique.config:
             continue
-        config_class = getattr(peft, technique.config_class)
+        config_class = getattr(peft, str(technique.config_class))
         assert is_dataclass(config_class)
         names = {field.name for field in fields(config_class)}
-        for group in technique.config:
-            assert {condition.key.split(".")[0] for condition in group} <= names, technique.key
+        source = inspect.getsource(inspect.getmodule(config_class))
+        for condition in (condition for group in technique.config for condition in group):
+            assert condition.key.split(".")[0] in names, technique.key
+            values = condition.value if condition.op == "one_of" else (condition.value,)
+            for value in values:
+                assert not isinstance(value, str) or value in source, (technique.key, value)
+            checked.add(technique.key)
+    flagged = {technique.key for technique in load() if technique.kind == "variant" and technique.peft_type}
+    assert flagged <= checked
+
+
+def test_every_call_is_a_function_of_an_installed_peft(peft: Any) -> None:
+    optimizers = importlib.import_module("peft.optimizers")
+    parts = [name for name, value in vars(optimizers).items() if inspect.ismodule(value)]
+    names = [(each.key, call) for each in load() if each.library == "peft" for call in each.calls]
+    assert names
+    for key, call in names:
+        # LoraFAOptimizer is not re-exported, load_lora_weights is Diffusers' own
+        found = hasattr(optimizers, call) or hasattr(peft, call) or call == "load_lora_weights"
+        assert found or any(hasattr(vars(optimizers)[part], call) for part in parts), (key, call)
 
 
 def test_dropped_and_unknown_types() -> None:
@@ -147,8 +187,11 @@ def test_an_unknown_name_shows_near_misses() -> None:
     ("config", "shown"),
     [
         ({"use_dora": True}, ["dora"]),
-        ({"use_dora": 1}, []),
-        ({"use_dora": "true"}, []),
+        ({"use_dora": 1}, ["dora"]),
+        ({"use_dora": 2}, []),
+        ({"use_dora": 0, "use_rslora": "false"}, []),
+        ({"use_dora": "yes"}, []),
+        ({"use_dora": "true", "use_rslora": "True"}, ["dora", "rslora"]),
         ({"use_dora": False, "loftq_config": {}, "eva_config": None, "qalora_group_size": 16}, []),
         ({"loftq_config": {"loftq_bits": 4}}, []),
         ({"init_lora_weights": "pissa_niter_16"}, ["pissa"]),
@@ -157,6 +200,12 @@ def test_an_unknown_name_shows_near_misses() -> None:
         ({"eva_config": {"rho": 2.0}}, ["eva"]),
         ({"use_bdlora": {"nblocks": 4}, "target_parameters": []}, ["bdlora"]),
         ({"alora_invocation_tokens": [7]}, ["alora"]),
+        ({"peft_type": "MISS", "init_weights": "bat"}, ["miss_bat"]),
+        ({"peft_type": "MISS", "init_weights": "mini"}, ["miss_mini"]),
+        ({"peft_type": "BONE", "init_weights": "bat"}, ["miss_bat"]),
+        ({"peft_type": "BONE", "init_weights": True}, []),
+        ({"peft_type": "BONE", "init_weights": "mini"}, []),  # Bone never had it
+        ({"peft_type": "LORA", "init_weights": "bat"}, []),
     ],
 )
 def test_variants_are_read_by_value(config: dict[str, object], shown: list[str]) -> None:
@@ -194,6 +243,7 @@ def test_a_variant_needs_its_own_type() -> None:
         (MINIMAL + 'parent = "nobody"\n', "no parent 'nobody'"),
         (MINIMAL + 'parent = "xyz"\n', "circle"),
         (MINIMAL.replace("method", "variant") + 'peft_type = "NONE_SUCH"\n', "no technique has the peft_type"),
+        (MINIMAL + '[detect]\nlegacy_types = ["OLD"]\n', "'OLD' is no dropped type of its parent"),
     ],
 )
 def test_a_broken_file_is_refused(text: str, message: str) -> None:
@@ -213,6 +263,19 @@ def test_names_may_differ_by_case_only_where_both_say_so() -> None:
     assert len(registry_of(one=upper, two=lower)) == 2
     with pytest.raises(TechniqueError, match="both have the alias"):
         registry_of(one=upper, two=lower.replace("exact", "any"))
+
+
+def test_a_variant_names_dropped_types_of_its_own_parent_only() -> None:
+    own = MINIMAL + 'peft_type = "XYZ"\n'
+    old = MINIMAL.replace("method", "legacy") + 'parent = "{}"\npeft_type = "OLD"\n'
+    of = MINIMAL.replace("method", "variant") + 'parent = "xyz"\npeft_type = "XYZ"\n'
+    of += '[detect]\nlegacy_types = ["OLD"]\nconfig = [[{ key = "a", op = "equals", value = true }]]\n'
+    other = MINIMAL + 'peft_type = "OTHER"\n'
+    registry = registry_of(xyz=own, old=old.format("xyz"), flag=of, other=other)
+    assert [each.key for each in registry.variants_in({"peft_type": "OLD", "a": True})] == ["flag"]
+    assert [registry.carries(base, "flag") for base in ("xyz", "old", "other", "nobody")] == [True, True, False, False]
+    with pytest.raises(TechniqueError, match="no dropped type"):
+        registry_of(xyz=own, old=old.format("other"), flag=of, other=other)
 
 
 def test_a_table_for_the_bench_is_let_through() -> None:

@@ -2,8 +2,11 @@
 
 `detect` is pure: one Document in, detections with spans and one verdict out. It reads the adapter config by value, the
 names of weight files, what trainers write, tags, code, title and text, in that order of strength; a name that stands in
-a negation, a comparison, advice, a list, a citation or a link is a mention and no use. Beside the verdict stands what
-the rule of "Beyond LoRA" would say (the card names exactly one technique), with QLoRA apart and as LoRA.
+a negation, a comparison, advice, a list, a citation or a link is a mention and no use. Mentions are the techniques and
+training recipes that the text names, used or not; DreamBooth is one of them and never a verdict's technique, since it
+is a way of making training data, whichever parameters are tuned. Full fine-tuning, merged LoRA and ControlNet are no
+mentions. Beside the verdict stands what the rule of "Beyond LoRA" would say (the card names exactly one technique of
+the PEFT library), with QLoRA apart and as LoRA.
 
     >>> from hubstats.records import Document
     >>> from hubstats.techniques import load
@@ -15,6 +18,7 @@ the rule of "Beyond LoRA" would say (the card names exactly one technique), with
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
@@ -28,7 +32,7 @@ from hubstats.detect.evidence import MAX_EXCERPT, Evidence, spanned
 from hubstats.detect.front_matter import FrontMatter, read_front_matter
 from hubstats.detect.matching import Matcher, matcher
 from hubstats.detect.structure import read_structure
-from hubstats.detect.verdict import Ruling, is_technique, rule
+from hubstats.detect.verdict import Ruling, is_mention, is_technique, rule
 from hubstats.records import Detection, Document, EvidenceKind, Verdict
 from hubstats.techniques import Registry, load
 
@@ -40,6 +44,11 @@ MAX_ALIKE = 4
 """Detections kept of one technique, kind and judgement; more of the same add nothing."""
 
 _ADAPTER_FILES = frozenset({"adapter_model.safetensors", "adapter_model.bin", "pytorch_adapter.bin"})
+_WHOLE_MODELS = ("merge", "quantized", "finetune")
+"""Values of base_model_relation that say the repository holds no adapter."""
+
+_CONFIG_CLASS = re.compile(r"code:(?:\w+Config|get_peft_model)")
+"""Rules whose evidence is the construction of a config, or its class by name."""
 
 DETECTOR_VERSION: str
 """Version of the rules and of the registry that comes with hubstats: RULES and a hash of both."""
@@ -72,7 +81,7 @@ def detect(document: Document, registry: Registry) -> tuple[tuple[Detection, ...
     config = read_config(document.config, registry)
     evidence = [*config.evidence, *_weights(document, registry), *_site_type(document, registry)]
     evidence += _tags(card, front, document.tags, template, registry)
-    is_adapter = _adapter_sign(document, config, front, tags, library, evidence)
+    is_adapter = _adapter_sign(document, config, front, tags, library, evidence, registry)
     structure = read_structure(card, front.body)
     evidence += templates.trainer_evidence(card, front, structure, template, tags)
     # A local file's subject id is a path; only a listing's is the name of a repository.
@@ -93,7 +102,7 @@ def detect(document: Document, registry: Registry) -> tuple[tuple[Detection, ...
     ruling = rule(
         evidence,
         registry,
-        is_adapter=ships_adapter,
+        is_adapter=ships_adapter or _said_adapter(card, front, reading),
         merged=merged,
         mentions=mentions,
         has_config=config.state in ("peft", "adapters"),
@@ -112,7 +121,10 @@ def used_names(detections: Iterable[Detection], verdict: Verdict) -> tuple[str, 
     a variant, or QLoRA that only follows from a 4-bit block, is left out.
     """
     decided = {*verdict.overlays, *verdict.techniques, *([verdict.technique] if verdict.technique else [])}
-    named = {item.technique for item in detections if item.use and item.rule not in templates.UNNAMED_RULES}
+    shown = [item for item in detections if item.use and item.rule not in templates.UNNAMED_RULES]
+    # LoraConfig is the class of DoRA's config too: in code it names the base only where no variant is named.
+    overlaid = {item.technique for item in shown} & {*verdict.overlays} - {"qlora"}
+    named = {item.technique for item in shown if not (overlaid and _CONFIG_CLASS.fullmatch(item.rule or ""))}
     return tuple(sorted(decided & named)) if verdict.state in ("used", "several", "conflict", "merged") else ()
 
 
@@ -162,10 +174,19 @@ def _ships_adapter(
         return "weights"
     folded = {tag.casefold() for tag in tags}
     relation = (front.text("base_model_relation") or "").casefold()
-    if relation in ("merge", "quantized", "finetune"):
+    if relation in _WHOLE_MODELS:
         return None
     labelled = (library or "").casefold() in ("peft", "adapters") or "peft" in folded or relation == "adapter"
     return "tag" if labelled or any(tag.startswith(("base_model:adapter:", "adapterhub:")) for tag in folded) else None
+
+
+def _said_adapter(card: str, front: FrontMatter, reading: CardReading) -> EvidenceKind | None:
+    """The kind of evidence in the text that an adapter is there; what says that it was merged stands against it."""
+    if (front.text("base_model_relation") or "").casefold() in _WHOLE_MODELS:
+        return None
+    if templates.peft_wrote(card, front.body):
+        return "trainer"
+    return "prose" if reading.adapter_only else None
 
 
 def _adapter_sign(
@@ -175,12 +196,13 @@ def _adapter_sign(
     tags: Sequence[str],
     library: str | None,
     evidence: Sequence[Evidence],
+    registry: Registry,
 ) -> EvidenceKind | None:
     """The same, or a technique's own mark: a merged model may keep its tag, and its card speaks of an adapter."""
     shipped = _ships_adapter(document, config, front, tags, library)
     if shipped is not None:
         return shipped
-    kinds = {item.kind for item in evidence if item.use}
+    kinds = {item.kind for item in evidence if item.use and is_technique(item.technique, registry)}
     return next((kind for kind in ("weights", "trainer", "type", "tag") if kind in kinds), None)
 
 
@@ -190,7 +212,7 @@ def _without_fences(reading: CardReading, fence: object) -> CardReading:
     keep = tuple(
         item for item in reading.evidence if item.start is None or item.kind != "code" or inside(item.start) is None
     )
-    return CardReading(keep, reading.pending, reading.merged)
+    return CardReading(keep, reading.pending, reading.merged, reading.adapter_only)
 
 
 def _name(subject_id: str, names: Matcher) -> Iterator[Evidence]:
@@ -204,7 +226,10 @@ def _without_false_default(evidence: list[Evidence], registry: Registry) -> list
     strong = {
         _family(item.technique, registry)
         for item in evidence
-        if item.use and not (item.rule or "").startswith(("adapter:", "hinted:", "title:")) and item.kind != "name"
+        if item.use
+        and is_technique(item.technique, registry)
+        and not item.rule.startswith(("adapter:", "hinted:", "title:"))
+        and item.kind != "name"
     }
     weak = {_family(item.technique, registry) for item in evidence if item.use} - strong
     if not strong or not weak:
@@ -261,7 +286,7 @@ def _distinct(evidence: Iterable[Evidence]) -> list[Evidence]:
 
 def _mentions(evidence: Iterable[Evidence], registry: Registry) -> tuple[str, ...]:
     named = {item.technique for item in evidence if item.names and item.kind not in ("config", "weights", "type")}
-    return tuple(sorted(key for key in named if is_technique(key, registry)))
+    return tuple(sorted(key for key in named if is_mention(key, registry)))
 
 
 def blog_reading(mentions: Iterable[str], registry: Registry, *, fold_qlora: bool) -> str | None:

@@ -18,8 +18,11 @@ from typing import Any
 from hubstats.detect import context as sentence
 from hubstats.detect.evidence import Evidence, spanned
 from hubstats.detect.front_matter import FrontMatter
+from hubstats.detect.holdings import holds_adapter, merged_at
 from hubstats.detect.matching import Hit, Matcher
 from hubstats.detect.structure import Structure
+from hubstats.detect.study import is_arm, is_study
+from hubstats.detect.verdict import is_bare_recipe, is_technique
 from hubstats.records import EvidenceKind
 from hubstats.techniques import Registry
 
@@ -41,20 +44,26 @@ _LOADS = re.compile(
     r"|\.load_lora_weights)\s{0,4}\(\s{0,8}(?:[\w.]{1,60}\s{0,4},\s{0,8})?[\"']([\w.\-]{1,96}(?:/[\w.\-]{1,96})?)[\"']"
 )
 _OWN_WEIGHTS = re.compile(r"--lora_(?:weights|path|model)[ =]['\"]?([\w.\-]{1,96}/[\w.\-]{1,96})")
+_SETTINGS_BELOW = re.compile(
+    r"[^\w\n]{0,6}(?:config(?:uration)?|settings|(?:hyper-?)?parameters|adapter)?[^\w\n]{0,6}\n\s{0,4}[-*|+`\s]{0,8}"
+    r"(?:lora[_ ])?(?:r|rank|alpha)\b[^\n\d]{0,16}[:=|][\s`*|]{0,6}\d",
+    re.IGNORECASE,
+)
+"""`### LoRA`, and below it `- r: 16`."""
+_TOLD = re.compile(
+    r"\b(?:we|i)\s(?:\w+\s){0,2}(?:used|utili[sz]ed|fine-?tuned|finetuned|trained|employed|applied|leveraged|adopted"
+    r"|chose)\b|\b(?:was|were)\s(?:\w+\s)?(?:fine-?tuned|finetuned|trained)\b",
+    re.IGNORECASE,
+)
+"""Words of one's own training, whatever the heading above them promises."""
+_TOOL_TITLE = re.compile(
+    r"\b(?:plug-?in|(?:custom )?nodes?|extension|loader|manager|trainer|gui|web-?ui|toolkit|tool|library|framework"
+    r"|viewer|browser|converter|merger|extractor|helper|scripts?|templates?)\b"
+)
+_NODE_PACK = re.compile(r"\bcd\s[\w./\\~-]{0,80}custom_nodes\b|custom_nodes[/\\]?[^\n]{0,40}\n\s{0,4}git clone")
+"""How a pack of ComfyUI nodes is installed; the files of a LoRA go elsewhere."""
 _LIST_GAP = re.compile(r"[\s,/&+|*`_()\[\]]*(?:(?:and|or|nor|und|et|y)[\s*`_]*)?(?:the\s)?$")
 _LIST_ON = re.compile(r"[*`_\])]{0,3}(?:\s{0,2}[,/]|\s{1,2}(?:or|and|nor)\b)")
-_MERGED = re.compile(
-    r"(?:lora|adapters?|weights)\b[^.\n]{0,40}\b(?:was|were|has been|have been|is|are|been|then|and)\b"
-    r"[^.\n]{0,20}\bmerged\b"
-    r"|\bmerged\b[^.\n]{0,30}\b(?:lora|adapters?|qlora|peft)\b|\bmerged (?:16|4)[ _-]?bit\b"
-    r"|\bmerged into (?:the base|base|an? (?:standalone|single|full))\b"
-    r"|\bfused (?:lora|adapter)|\b(?:lora|adapter)[- ](?:merged|fused)\b"
-)
-_MERGE_WORD = re.compile(r"[Mm]erged|MERGED|[Ff]used")
-_CAN_MERGE_INSIDE = re.compile(r"\b(?:can|could|may|not|should|to|(?<!has )(?<!have )be)\b")
-_CAN_MERGE = re.compile(
-    r"\b(?:can|could|to be|may|not|un|if|optionally|before|without|want|should|must)\b[^.\n]{0,40}$"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,8 @@ class CardReading:
     """Ambiguous names, to be counted only where the technique shows otherwise."""
     merged: tuple[int, int] | None
     """Where the card says that an adapter was merged into the base."""
+    adapter_only: bool = False
+    """The card says that what the repository holds is an adapter, whichever it is."""
 
 
 def read_text(
@@ -85,8 +96,12 @@ def read_text(
     hits = [hit for hit in matcher.find(card) if hit.start >= front.body or front.start <= hit.start < front.end]
     body_hits = [hit for hit in hits if hit.start >= front.body]
     title_names = _title_names(card, structure, matcher)
-    is_adapter = facts.is_adapter or _title_is_adapter(structure, body_hits, registry, card)
-    judge = _Judge(card, structure, registry, is_adapter, body_hits)
+    is_tool = not facts.is_adapter and _is_tool(card, structure)
+    titled = None if is_tool else _title_adapter(structure, body_hits, registry, card)
+    is_adapter = facts.is_adapter or titled is not None
+    judge = _Judge(
+        card, structure, registry, is_adapter, body_hits, is_tool=is_tool, only=None if facts.is_adapter else titled
+    )
     found: list[Evidence] = []
     pending: list[Evidence] = []
     judged: Counter[str] = Counter()
@@ -94,18 +109,22 @@ def read_text(
         judged[hit.technique] += 1
         if judged[hit.technique] > MAX_JUDGED_EACH or (judged.total() > MAX_JUDGED and judged[hit.technique] > 1):
             continue
-        if hit.start < front.body:
+        if hit.start < front.body or (front.state == "misplaced" and front.start <= hit.start < front.end):
             item = spanned(hit.technique, "prose", "front_matter", card, hit.start, hit.end, use=False)
         else:
             item = judge.evidence(hit)
         (found if hit.settled else pending).append(item)
-    found += title_names
-    found += _code(card, structure, registry, is_adapter)
+    found += [] if is_tool else title_names
+    found += [
+        item
+        for item in _code(card, structure, registry, is_adapter)
+        if judge.only is None or not item.use or registry.base(item.technique).key == judge.only
+    ]
     found += _loads(card, structure, matcher, facts)
-    merged = _merged(card, structure)
+    merged = merged_at(card, structure)
     if merged is not None:
         found = [_in_merge(item, card, merged) for item in found]
-    return CardReading(tuple(found), tuple(pending), merged)
+    return CardReading(tuple(found), tuple(pending), merged, holds_adapter(card, structure))
 
 
 def _in_merge(item: Evidence, card: str, merged: tuple[int, int]) -> Evidence:
@@ -126,15 +145,27 @@ def _title_names(card: str, structure: Structure, matcher: Matcher) -> list[Evid
     ]
 
 
-def _title_is_adapter(structure: Structure, hits: list[Hit], registry: Registry, card: str) -> bool:
+def _title_adapter(structure: Structure, hits: list[Hit], registry: Registry, card: str) -> str | None:
+    """The base technique whose adapter the title announces."""
     if structure.title is None:
-        return False
+        return None
     start, end = structure.title
-    bases = {registry.base(hit.technique).key for hit in hits if start <= hit.start < end and hit.settled}
+    bases = {registry.base(hit.technique) for hit in hits if start <= hit.start < end and hit.settled}
+    # `DreamBooth LoRA` is an adapter's title, `Full fine-tune and LoRA` is of two things, `ControlNet` is of none.
+    rivals = {base.key for base in bases if base.kind != "confounder" and not is_bare_recipe(base)}
     title = card[start:end].casefold()
-    return len(bases) == 1 and not re.search(
-        r"\bvs\b|versus|guide|tutorial|how to|support|merged|\bno\b|without|not\b", title
+    announces = (
+        len(rivals) == 1
+        and all(is_technique(key, registry) for key in rivals)
+        and not re.search(r"\bvs\b|versus|guide|tutorial|how to|support|merged|\bno\b|without|not\b|compar", title)
     )
+    return next(iter(rivals)) if announces else None
+
+
+def _is_tool(card: str, structure: Structure) -> bool:
+    """Whether the text is about software that handles adapters, not about one."""
+    title = card[slice(*structure.title)].casefold() if structure.title is not None else ""
+    return _TOOL_TITLE.search(title) is not None or _NODE_PACK.search(card, structure.body) is not None
 
 
 def line_start(text: str, offset: int) -> int:
@@ -147,14 +178,33 @@ def line_start(text: str, offset: int) -> int:
 class _Judge:
     """Judges the names of one card."""
 
-    def __init__(self, card: str, structure: Structure, registry: Registry, is_adapter: bool, hits: list[Hit]) -> None:
+    def __init__(
+        self,
+        card: str,
+        structure: Structure,
+        registry: Registry,
+        is_adapter: bool,
+        hits: list[Hit],
+        *,
+        is_tool: bool = False,
+        only: str | None = None,
+    ) -> None:
         self.card, self.structure, self.registry, self.is_adapter = card, structure, registry, is_adapter
+        self.is_tool = is_tool
+        self.only = only
+        """The base technique that the title announces, where nothing else says that an adapter is there."""
         self.code_names = {*registry.config_classes(), *(call for technique in registry for call in technique.calls)}
         self.by_line: dict[int, set[str]] = {}
         for hit in hits:
-            line = line_start(card, hit.start)
-            self.by_line.setdefault(line, set()).add(registry.base(hit.technique).key)
+            base = registry.base(hit.technique)
+            if not is_bare_recipe(base):  # `DreamBooth with LoRA` names one technique
+                self.by_line.setdefault(line_start(card, hit.start), set()).add(base.key)
         self.last: tuple[int, bool, str] | None = None
+        self.arms: frozenset[str] = frozenset()
+        if not is_tool and not is_adapter and is_study(card, structure):
+            named = hits[:MAX_JUDGED]
+            arms = frozenset(hit.technique for hit in named if hit.settled and is_arm(card, hit.start, hit.end))
+            self.arms = arms if len({registry.base(key).key for key in arms}) > 1 else frozenset()
 
     def evidence(self, hit: Hit) -> Evidence:
         kind, use, rule = self._judge(hit)
@@ -181,15 +231,19 @@ class _Judge:
         if sentence.compared(words):
             return kind, False, "compared"
         if words.cells > 2:
-            return kind, False, "table"
+            return kind, hit.technique in self.arms and is_arm(self.card, hit.start, hit.end), "table"
         crowded = self._crowd(hit) >= CROWD
-        if section != "compare" and not crowded and sentence.stated(words):
+        if section != "compare" and sentence.stated(words) and (not crowded or sentence.trained_all(words)):
+            return kind, True, "stated"
+        if self._goes_on_from_last(hit) and self.last is not None and self.last[1:] == (True, "stated"):
             return kind, True, "stated"
         if hit.alias.text in self.code_names:
-            return "code", self.is_adapter and section not in ("cite", "compare", "future", "howto"), "code"
+            stands = self.is_adapter and section not in ("cite", "compare", "future", "howto")
+            return "code", stands and self._announced(hit.technique), "code"
         value = sentence.as_value(words)
         if value is not None and not crowded:
             training = self.is_adapter or section not in ("howto", "compare", "future")
+            training = training or (section == "howto" and self._told(hit))
             return kind, value and training, "value"
         if sentence.advised(words):
             return kind, False, "advised"
@@ -199,13 +253,32 @@ class _Judge:
             return kind, self.is_adapter, "title"
         if region == "heading" and section == "training" and sentence.heads_settings(words):
             return kind, True, "heading"
+        if section in ("training", "other") and self._heads_values(hit):
+            return kind, True, "heading"
+        if region == "prose" and section not in ("howto", "compare", "future") and sentence.tagline(words):
+            return kind, True, "tagline"
         if section in ("compare", "future"):
             return kind, False, section
         if self.is_adapter:
-            return kind, True, "adapter"
+            return kind, self._announced(hit.technique), "adapter"
         # `for LoRA/IA3 adapters` says what there is: weak wording is no use where the line names a rival.
         alone = self._crowd(hit) == 1
-        return kind, section == "training" and alone and sentence.hinted(words), "hinted"
+        weak = section == "training" and alone and not self.is_tool
+        return kind, weak and sentence.hinted(words), "hinted"
+
+    def _announced(self, key: str) -> bool:
+        return self.only in (None, self.registry.base(key).key)
+
+    def _told(self, hit: Hit) -> bool:
+        start = max(self.structure.section_start(hit.start), hit.start - 800)
+        return _TOLD.search(self.card, start, hit.start) is not None
+
+    def _heads_values(self, hit: Hit) -> bool:
+        line = line_start(self.card, hit.start)
+        return (
+            re.search(r"\w", self.card[line : hit.start]) is None
+            and _SETTINGS_BELOW.match(self.card, hit.end, hit.end + 200) is not None
+        )
 
     def _goes_on_from_last(self, hit: Hit) -> bool:
         if self.last is None or not 0 <= hit.start - self.last[0] <= 30:
@@ -294,21 +367,3 @@ def _loads(card: str, structure: Structure, matcher: Matcher, facts: Facts) -> I
 
 def _is_own(named: str, repository: str | None) -> bool:
     return repository is None or "/" not in named or named.casefold() == repository.casefold()
-
-
-def _merged(card: str, structure: Structure) -> tuple[int, int] | None:
-    """Where the text says that an adapter was merged into the base; not where it says that one can be."""
-    for word in islice(_MERGE_WORD.finditer(card, structure.body), 40):
-        start = max(structure.body, word.start() - 90)
-        window = card[start : word.end() + 60]
-        folded = window.lower()
-        if len(folded) != len(window) or structure.fence(word.start()) is not None:
-            continue
-        for match in _MERGED.finditer(folded):
-            lead = re.split(r"[.!?]\s|\n", folded[: match.start()])[-1]
-            begin, end = start + match.start(), start + match.end()
-            if _CAN_MERGE.search(lead) or _CAN_MERGE_INSIDE.search(match[0]):
-                continue
-            if structure.region(begin, begin + 1) in ("prose", "title", "heading"):
-                return begin, end
-    return None

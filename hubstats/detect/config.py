@@ -2,7 +2,12 @@
 
     {"peft_type": "LORA", "use_dora": true, "eva_config": null}     lora with dora; the null says nothing
 
-AdapterHub gives its file the same name: it has no peft_type and is read by its own keys.
+AdapterHub gives its file the same name. It has no peft_type and is read by its own keys, which tell the methods apart:
+
+    {"config": {"mh_adapter": true, "output_adapter": true}}                      bottleneck adapter (Houlsby)
+    {"config": {"mh_adapter": true, "output_adapter": true, "phm_layer": true}}   Compacter, in the same places
+    {"config": {"architecture": "lora", "composition_mode": "scale"}}             (IA)3
+    {"config": {"architecture": "union", "configs": [...]}}                       each of its parts
 """
 
 from __future__ import annotations
@@ -10,16 +15,31 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from hubstats.detect.evidence import Evidence, spanned
-from hubstats.techniques import Registry
+from hubstats.techniques import Registry, is_true
 
 MAX_CHARS = 2_000_000
+MAX_PARTS = 8
+"""Parts of an AdapterHub union that are read."""
 OTHER = "other:"
 """Prefix of the key of a peft_type that the registry does not know."""
+
+_ARCHITECTURES = frozenset({"lora", "mtl_lora", "prefix_tuning", "prompt_tuning", "reft"})
+_NAMED: Mapping[str, tuple[str, ...]] = {
+    **{key: (key,) for key in ("lora", "ia3", "vera", "prefix_tuning", "prompt_tuning", "reft")},
+    **dict.fromkeys(("loreft", "noreft", "direft"), ("reft",)),
+    "mtl_lora": ("lora",),
+    "prefix_tuning_flat": ("prefix_tuning",),
+    "dora": ("lora", "dora"),
+    "dvora": ("vera",),
+    "mam": ("prefix_tuning", "adapter_parallel"),
+    "unipelt": ("prefix_tuning", "adapter_pfeiffer", "lora"),
+}
+"""AdapterHub's names of configs that are no bottleneck adapters, and of its unions."""
 
 State = Literal["none", "peft", "adapters", "no_peft_type", "not_json", "not_mapping", "too_large"]
 
@@ -75,16 +95,50 @@ def _peft(text: str, config: Mapping[str, Any], peft_type: str, registry: Regist
     return found
 
 
-def _adapters(text: str, config: Mapping[str, Any], registry: Registry) -> list[Evidence]:
+def _adapters(text: str, config: Mapping[str, Any], registry: Registry) -> Iterator[Evidence]:
     inner = config.get("config")
-    architecture = inner.get("architecture") if isinstance(inner, dict) else config.get("architecture")
-    if architecture in ("lora", "prefix_tuning", "prompt_tuning"):
-        return [_at(text, str(architecture), "architecture", "config:architecture")]
-    return [
-        _at(text, technique.key, "config", "config:adapters")
-        for technique in registry
-        if technique.library == "adapters" and technique.shown_by(config)
-    ]
+    if isinstance(inner, str):
+        # `pfeiffer+inv[reduction_factor=2]` is a name with settings, `prefix_tuning|par_bn` a union of two.
+        for part in inner[:400].split("|")[:MAX_PARTS]:
+            name = part.strip().partition("[")[0].removesuffix("+inv").removesuffix("_inv")
+            for key in _NAMED.get(name, ()):
+                yield _at(text, key, "config", "config:adapters")
+            yield from _placed(text, {"config": name}, registry)
+        return
+    parts: list[Any] = [inner if isinstance(inner, dict) else config]
+    if parts[0].get("architecture") == "union":
+        union = parts[0].get("configs")
+        parts = union[:MAX_PARTS] if isinstance(union, list) else []
+    for part in parts:
+        if not isinstance(part, dict):
+            continue
+        architecture = part.get("architecture")
+        keys = _of_architecture(architecture, part) if isinstance(architecture, str) else ()
+        for key in keys:
+            yield _at(text, key, "architecture", "config:architecture")
+        if not keys:
+            # Early versions of the library wrote some of these keys with capitals.
+            plain = {str(name).lower(): value for name, value in part.items()}
+            yield from _placed(text, {"config": plain, "architecture": architecture}, registry)
+
+
+def _of_architecture(architecture: str, part: Mapping[str, Any]) -> tuple[str, ...]:
+    """The techniques of one AdapterHub config with an `architecture`; the library writes three more as `lora`."""
+    if architecture == "lora":
+        if any(part.get(key) is not None for key in ("vera_d", "vera_b")):
+            return ("vera",)
+        if part.get("composition_mode") == "scale":
+            return ("ia3",)
+        return ("lora", "dora") if is_true(part.get("use_dora")) else ("lora",)
+    return _NAMED.get(architecture, ()) if architecture in _ARCHITECTURES else ()
+
+
+def _placed(text: str, config: Mapping[str, Any], registry: Registry) -> Iterator[Evidence]:
+    # Compacter and parallel adapters set the placement of the others too: what is more of its own stands.
+    shown = {technique.key for technique in registry if technique.library == "adapters" and technique.shown_by(config)}
+    own = next((key for key in ("compacter", "adapter_parallel") if key in shown), None)
+    for key in sorted(shown) if own is None else [own]:
+        yield _at(text, key, "config", "config:adapters")
 
 
 def _at(text: str, technique: str, key: str, rule: str) -> Evidence:

@@ -31,20 +31,31 @@ _NEGATED = re.compile(
     r"|non|skips?|avoid(?:s|ed|ing)?|disabled?|(?:is|was|are|were|do|does|did|has|have|can|could|wo|would)n['’]?t)\b"
     r"(?! (?:only|just|merely|limited|necessarily|to mention|full))"
     r"|[❌✗✘🚫])[\s\-]*(?:[\w'’\-/]+[\s]+){0,4}[(]?$"
+    r"|(?:不|未|没有?|沒有?|无需|無需|并非|並非|而非)(?:再|是|用|使用|采用|採用|通过|透過|经过|經過|基于|基於|进行|進行)?\s*$"
 )
 _NEGATED_AFTER = re.compile(
     r"^[\s\w\-]{0,20}(?:(?:was|is|were|are)(?: not|n['’]t)\b|(?:adapters? )?not (?:used|applied|supported"
     r"|needed|required)"
     r"|[:=|][\s|]*(?:no\b|none\b|false\b|disabled\b|n/a\b|off\b|not\b|[❌✗✘])|-free\b)"
+    r"|^\s*(?:を(?:使わ[ずな]|使用せず|使用し(?:てい)?な|用い[ずな])|(?:를|을)?\s*(?:사용|적용|이용)하지)"
 )
 _COMPARED = re.compile(
     r"(?:\b(?:than|vs\.?|versus|compared (?:to|with|against)|relative to|outperform(?:s|ed|ing)?|beat(?:s"
     r"|ing)?|surpass\w*"
     r"|over|against|alternatives? to|similar to|like|improv(?:es|ement|ements) (?:on|over|upon)|matches"
     r"|extends|variants? of"
-    r"|extension of|inspired by|criticism of|instead)[\s\-]+)(?:[\w\-%.]+\s+){0,3}[(]?$"
+    r"|extension of|inspired by|criticism of|instead|identical (?:[\w\-]+ ){0,3}?(?:to|with)"
+    r"|same (?:[\w\-]+ ){0,4}?(?:as|for))[\s\-]+)(?:[\w\-%.]+\s+){0,3}[(]?$"
+    r"|(?:相比|对比|對比|优于|優於|超过|超過|不同于|不同於|类似|類似)[于於]?\s*$|[对相较比與与和跟]比\s*$|(?<![对對相])比\s*$"
 )
-_COMPARED_AFTER = re.compile(r"^[\s\-\w]{0,12}(?:\bvs\b\.?|\bversus\b|\bcompared (?:to|with)\b|\bbaselines?\b)")
+_COMPARED_AFTER = re.compile(
+    r"^[\s\-\w]{0,12}(?:\bvs\b\.?|\bversus\b|\bcompared (?:to|with)\b|\bbaselines?\b)"
+    r"|^-(?:style|like|inspired)\b"
+    r"|^\s*(?:相比|对比|對比|相较|相較|不同[,的]|より|에 비해|보다)"
+)
+_TO_DO = re.compile(r"^\W*to (?:[\w\-]+ ){0,2}?(?:fine-?tune|finetune|train|run|use|load|enable|reproduce|start)\b")
+_DID = re.compile(r"\b(?:we|i|was|were|is|has)\b")
+"""`To train with LoRA, run ...` tells the reader what to do; `to train it we used LoRA` does not."""
 _ADVICE = re.compile(
     r"\b(?:can|could|may|might|should|would|will|shall|must|supports?|supported|supporting|support for|compatible"
     r"|recommend(?:s|ed|ing|ation)?|suggest(?:s|ed)?|consider|options?|optional(?:ly)?|if you|you|your|users?"
@@ -56,6 +67,11 @@ _ADVICE = re.compile(
     r"|how to|instructions?|want|needs?|require[sd]?|requiring|please|available|wish|let's|either|any|various|popular"
     r"|techniques? like|methods? like|approaches like|see|refer|read|learn|paper|papers)\b"
 )
+_OFFERED_AFTER = re.compile(
+    r"^[\s\-]*(?:(?:fine-?tuning|finetuning|training)\s)?(?:implementations?|scripts?|code|examples?|tutorials?"
+    r"|notebooks?|trainers?|support|integrations?|extensions?|utilities|generat(?:ing|ors?))\b"
+)
+"""What a repository of code offers: `provides LoRA implementations` says nothing of weights."""
 _ADVICE_ELSEWHERE = re.compile(
     r"可(?!靠|视|信)|能够|能夠|支持|支援|建议|建議|推荐|推薦|如需|如果|例如|比如|计划|計劃|未来|未來|教程|您|你"
     r"|できます|対応|推奨|例えば|지원|권장|가능|예를"
@@ -67,6 +83,7 @@ _ELSEWHERE = re.compile(
     r"|методом)\b[^!?]{0,40}$)"
     r"|(?:使用|采用|採用|通过|透過|利用|基于|基於|经过|經過)了?\s*$"
     r"|(?:本|该|此)(?:仓库|模型|项目|适配器|權重|权重|倉庫|專案|項目)[^,;]{0,30}(?:包含|提供|是|为)[^,;]{0,20}$"
+    r"|(?:开源|開源|发布|發布|公开|公開)了?(?:的(?:是|为|為)?)?\s*$"
 )
 _ELSEWHERE_AFTER = re.compile(
     r"^\s*(?:を(?:用いて|使用|使って|用いた)|で(?:学習|ファインチューニング|微調整|訓練)|による(?:学習|ファインチューニング))"
@@ -99,6 +116,30 @@ _TRAINED = re.compile(
     r"|in|from|thanks to)\b"
     r"[^!?]{0,60}$"
 )
+_PROJECT_OF_TUNING = re.compile(
+    r"\b(?:project|work|study|thesis|experiment|research|assignment|prototype|poc)s?\b[^!?]{0,60}?"
+    r"\b(?:fine-?tuning|finetuning|tuning|training|adapting)\b"
+    r"[^!?]{0,100}?\b(?:with|using|via|through|by)\b[^!?]{0,40}$"
+)
+_TAGLINE = re.compile(
+    r"^\W*(?:efficient(?:ly)? |parameter-efficient |supervised )?(?:fine-?tuning|finetuning)\s[^!?]{3,100}?"
+    r"\b(?:with|using|via)\s(?:[\w\-/+]+\s){0,3}[(]?$"
+)
+_TAGLINE_AFTER = re.compile(
+    r"^(?![^.!?]*\b(?:is|are|can|could|may|requires?|needs?|allows?|makes?|works?|will|should|you|your|takes|see)\b)"
+)
+_TUNED_AS = re.compile(r"\b(?:fine-?tuned|finetuned|trained)\s?[(]\s?$|\bunder(?:went|goes|gone)\s(?:[\w\-]+\s){0,3}$")
+_OPENS_WITH_USE = re.compile(
+    r"^\W*(?:uses|used|utili[sz]es|utili[sz]ed|leverages|employs|applies|applied)\s(?:the\s)?$"
+)
+_TRAINS = re.compile(r"\b(?:fine-?tun|finetun|train|tuned|adapt(?:ed|ing)\b|experiment)")
+_WE = re.compile(r"\b(?:we|i)\s(?:[\w\-]+\s){0,2}$")
+_VERB = re.compile(r"(?:tune|tuned)$")
+_THE = re.compile(r"\b(?:an?|the|this|our|my)\s+$")
+_TUNED_MODEL = re.compile(
+    r"^[\s\-](?:fine-?tuned|finetuned|tuned|trained)\s(?:[\w\-./]+\s){0,3}?(?:model|version|checkpoint|weights)\b"
+)
+_VERB_AFTER = re.compile(r"^-(?:tuned?|fine-?tuned?|finetuned?|trained?)\b")
 _WE_USED = re.compile(
     r"(?:\b(?:we|i|it|which|that|model|training|fine-?tuning|team|authors?|adapter|setup|pipeline|run"
     r"|process|project|repo|repository|notebook)\b[\w\s,()\-]{0,40}?"
@@ -125,6 +166,7 @@ _KEY_OF_OTHERS = re.compile(
     r"support|compatib|option|alternativ|compar|related|paper|cit|reference|see|baseline|future|todo|note"
     r"|支持|支援|对比|對比|比较|比較|参考|參考|相关|相關|兼容|可选|可選|未来|未來|计划|対応|関連|지원|비교|참고"
 )
+_TELLS_TO = re.compile(r"\W*(?:modify|set|change|adjust|edit|configure|choose|specify|select|enable|pick|toggle)\b")
 _NAMED_PART = (
     r"(?:adapters?|weights|(?:hyper-?)?param(?:eter)?s?|config(?:uration)?|settings|fine-?tuning|training|matrix|the)"
 )
@@ -135,6 +177,7 @@ _VALUE_AFTER = re.compile(
     rf"|^[\s\-_]*{_NAMED_PART}?\s*[(,]\s*(?:with\s+)?(?:r|rank|alpha|α|\d+-?bit)\b\s*[=:]?\s*\d*"
     r"|^[\s\-_]*(?:rank|alpha|dropout)s?\s*(?:of\s*|=\s*|:\s*|is\s*)?\d"
     r"|^[\s\-_]*(?:adapter )?(?:(?:hyper-?)?parameters|config(?:uration)?|settings)\s*:\s*$"
+    r"|^\s?[:=|][\s|]{0,4}(?:yes|true|enabled|on)[\s|.]*$"
 )
 _WAS_USED = re.compile(r"^[\s\-\w]{0,30}?\b(?:was|were) (?:used|applied|employed|trained|performed)\b")
 _NOUN_AFTER = re.compile(
@@ -158,6 +201,8 @@ class Context:
     cells: int
     """Cells of the table row it stands in; 0 outside tables."""
     bullet: bool
+    name: str = ""
+    """The name itself, folded."""
 
 
 def read_context(text: str, start: int, end: int) -> Context:
@@ -178,7 +223,7 @@ def read_context(text: str, start: int, end: int) -> Context:
     if cells:  # a row is its own sentence
         before, after = text[line_start:start][-BEFORE_CHARS:], text[end : line_end if line_end >= 0 else end + 200]
         after = after[:AFTER_CHARS]
-    return Context(_clean(before), _clean(after), cells, line[:1] in "-*+•")
+    return Context(_clean(before), _clean(after), cells, line[:1] in "-*+•", text[start:end].casefold())
 
 
 def _clean(text: str) -> str:
@@ -198,7 +243,12 @@ def compared(context: Context) -> bool:
 
 def advised(context: Context) -> bool:
     """True when the sentence speaks of what one could do, or of what is on offer."""
-    return bool(_ADVICE.search(context.before) or _ADVICE_ELSEWHERE.search(context.before))
+    return bool(
+        _ADVICE.search(context.before)
+        or _ADVICE_ELSEWHERE.search(context.before)
+        or _OFFERED_AFTER.search(context.after)
+        or (_TO_DO.search(context.before) and not _DID.search(f"{context.before} {context.after}"))
+    )
 
 
 def stated(context: Context) -> bool:
@@ -220,7 +270,30 @@ def stated(context: Context) -> bool:
         return True
     if _OPENS.search(context.before) and _OPENS_AFTER.search(context.after):
         return True
+    if _THE.search(context.before) and _TUNED_MODEL.search(context.after):
+        return not advised(context)
+    if _TUNED_AS.search(context.before) or _OPENS_WITH_USE.search(context.before):
+        return not advised(context)
+    # `we prompt-tune a frozen model`, `we LoRA-tuned it`
+    if _WE.search(context.before) and (_VERB.search(context.name) or _VERB_AFTER.search(context.after)):
+        return not advised(context)
+    if _PROJECT_OF_TUNING.search(context.before):
+        return not advised(context)
     return bool(_THIS_IS.search(context.before) or _WE_USED.search(context.before)) and not advised(context)
+
+
+def trained_all(context: Context) -> bool:
+    """True where a sentence that names many techniques still says that models were trained with them."""
+    return _TRAINS.search(context.before) is not None and not advised(context)
+
+
+def tagline(context: Context) -> bool:
+    """True for the line that says what a project is: `Fine-tuning Llama 2 on Guanaco using QLoRA.`"""
+    return (
+        _TAGLINE.search(context.before) is not None
+        and _TAGLINE_AFTER.search(context.after) is not None
+        and not advised(context)
+    )
 
 
 def as_value(context: Context) -> bool | None:
@@ -229,7 +302,7 @@ def as_value(context: Context) -> bool | None:
         return None
     key = _KEY.search(context.before)
     if key is not None:
-        if _KEY_OF_OTHERS.search(key["key"]):
+        if _KEY_OF_OTHERS.search(key["key"]) or _TELLS_TO.match(key["value"]):
             return False
         if _KEY_OF_USE.search(key["key"]) and not _ADVICE.search(key["value"]):
             return not _ADVICE_ELSEWHERE.search(key["value"])

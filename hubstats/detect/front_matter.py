@@ -14,19 +14,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, Literal
 
 import yaml
 
 State = Literal["ok", "none", "empty", "broken", "not_mapping", "misplaced"]
 """ok. none: no block. empty: a block without content. broken: not YAML, or too deep or too long to be read as such.
-not_mapping: a list or a single value. misplaced: a block stands further down, where the Hub does not look."""
+not_mapping: a list or a single value. misplaced: a block stands further down, where the Hub does not look; its entries
+are what the writer meant to say, and are read when it is closed and YAML."""
 
 MAX_CHARS = 262_144
 MAX_CHARS_PURE = 65_536
 MAX_DEPTH = 40
 MAX_ENTRIES = 20_000
+MAX_LOWER_BLOCKS = 50
 
 # The Hub allows white space and a byte order mark before the first line, and nothing else.
 _OPEN = re.compile(r"\ufeff?\s{0,200}---[ \t]*(?:\r\n|\r|\n)")
@@ -35,9 +39,9 @@ _LOWER_BLOCK = re.compile(
     r"^---[ \t]*\r?\n(?:[^\n]*\n){0,3}?(?:tags|library_name|license|base_model|language|pipeline_tag)[ \t]*:",
     re.MULTILINE,
 )
+_FENCE = re.compile(r"^[ \t>]{0,8}(?:```|~~~)", re.MULTILINE)
 _LINE_KEY = re.compile(r"([A-Za-z_][\w-]{0,60})[ \t]*:(?:[ \t]+(.*))?$")
 _LINE_ITEM = re.compile(r"[ \t]*-[ \t]+(.+)$")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +78,7 @@ def read_front_matter(card: str) -> FrontMatter:
     """The block of a card; never raises."""
     opening = _OPEN.match(card)
     if opening is None:
-        lower = _LOWER_BLOCK.search(card)
-        return FrontMatter("none" if lower is None else "misplaced")
+        return _lower_block(card)
     start = opening.end()
     closing = _CLOSE.search(card, start)
     if closing is None:
@@ -95,6 +98,24 @@ def read_front_matter(card: str) -> FrontMatter:
         return FrontMatter("broken", tuple(_by_line(card, start, end)), start, end, body)
 
 
+def _lower_block(card: str) -> FrontMatter:
+    """The first block that stands further down, its text part of the card's; one inside a code fence is an example."""
+    fences, counted = 0, 0
+    for lower in islice(_LOWER_BLOCK.finditer(card), MAX_LOWER_BLOCKS):
+        fences += sum(1 for _ in _FENCE.finditer(card, counted, lower.start()))
+        counted = lower.start()
+        if fences % 2:
+            continue
+        start = card.index("\n", lower.start()) + 1
+        closing = _CLOSE.search(card, start)
+        block = FrontMatter("misplaced")
+        if closing is not None and 0 < closing.start() - start <= MAX_CHARS:
+            with suppress(yaml.YAMLError, _TooMuchError, ValueError, RecursionError):
+                block = replace(_from_events(card, start, closing.start(), 0), state="misplaced")
+        return block
+    return FrontMatter("none")
+
+
 class _TooMuchError(Exception):
     """Nested too deep or too many entries."""
 
@@ -108,8 +129,6 @@ def _loader(text: str) -> Any:
 
 def _from_events(card: str, start: int, end: int, body: int) -> FrontMatter:
     text = card[start:end]
-    if _CONTROL.search(text):
-        raise ValueError("control character")
     entries: list[Entry] = []
     # One frame per open collection: [is a mapping, waits for a key, current key].
     stack: list[list[Any]] = []

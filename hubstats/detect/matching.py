@@ -22,6 +22,13 @@ NEAR_CHARS = 120
 MAX_HITS_PER_ALIAS = 40
 """Occurrences of one spelling that are looked at; a card that repeats a name more often says nothing new."""
 
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+_WORD = rf"[^\W{_UNSPACED}]"
+"""A character that a word goes on with. Chinese, Japanese, Thai and others write no space between words, and Korean
+none before a particle: in 采用LoRA微调 and LoRA를 the name stands alone."""
 _SEPARATOR = r"[\s_\-]{1,3}"
 _INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _HYPHENS = dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-")
@@ -83,6 +90,7 @@ class Matcher:
 
     def __init__(self, registry: Registry) -> None:
         self._aliases: dict[str, list[tuple[str, Alias]]] = {}
+        self._papers = {technique.key: technique.paper for technique in registry}
         ignored: set[str] = set()
         for technique in registry:
             names = list(technique.aliases)
@@ -130,7 +138,7 @@ class Matcher:
         """The end of the next shorter name at `start`: a rejected name may begin with one that stands."""
         while (match := self._pattern.match(folded, start, end - 1)) is not None:
             end = match.end()
-            if not re.match(r"\w", folded[end]):  # the limit is not a word's end
+            if not re.match(_WORD, folded[end]):  # the limit is not a word's end
                 return end
         return None
 
@@ -145,10 +153,13 @@ class Matcher:
                 alias.boundary == "alone" and _is_joined(source.folded, start, end)
             ):
                 continue
-            elif alias.near or alias.unless:
+            elif alias.ambiguous or alias.unless:
                 around = _around(source.folded, start, end)
                 if any(word in around for word in alias.unless):
                     continue
+                # `[LISA](https://arxiv.org/abs/2403.17919)`: the technique's own paper leaves no doubt
+                paper = self._papers.get(technique)
+                settled = settled or (paper is not None and paper in around)
                 settled = settled or any(word in around for word in alias.near)
             # The end is one past the last character kept, so that characters left out after the name stay out.
             return Hit(technique, source.original(start), source.original(end - 1) + 1, alias, settled)
@@ -167,7 +178,7 @@ def _spaced(text: str) -> str:
 
 def _is_joined(text: str, start: int, end: int) -> bool:
     before, after = text[max(0, start - 2) : start], text[end : end + 2]
-    return bool(re.search(r"\w[-.@&']\Z|[@#$-]\Z", before) or re.match(r"[-.@&'’]\w", after))
+    return bool(re.search(rf"{_WORD}[-.@&']\Z|[@#$-]\Z", before) or re.match(rf"[-.@&'’]{_WORD}", after))
 
 
 def _around(text: str, start: int, end: int) -> str:
@@ -187,7 +198,7 @@ def _trie_pattern(texts: list[str]) -> re.Pattern[str]:
         for char in re.sub(r"\s+", " ", plain(text).folded):
             node = node.setdefault(char, {})
         node[""] = {}
-    return re.compile(rf"(?<!\w){_branch(root)}")
+    return re.compile(rf"(?<!{_WORD}){_branch(root)}")
 
 
 def _branch(node: _Node) -> str:
@@ -198,5 +209,5 @@ def _branch(node: _Node) -> str:
         if char
     ]
     if "" in node:
-        parts.append(r"(?!\w)")
+        parts.append(f"(?!{_WORD})")
     return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"

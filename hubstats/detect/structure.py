@@ -52,6 +52,11 @@ _SECTIONS: tuple[tuple[Section, re.Pattern[str]], ...] = (
         ),
     ),
 )
+_NO_TITLE = re.compile(
+    r"(?:model card(?: for (?:model id|\[.{0,40}\]|\{\{.{0,40}\}\}))?|uploaded (?:fine-?tuned )?model"
+    r"|read ?me|untitled)"
+)
+"""First headings that a template writes and nobody filled in: the title is the one that follows."""
 MAX_PARTS = 50_000
 """Fences, headings and comments that are told apart; text after them belongs to the last."""
 _URL_STOP = " \t\r\n()<>[]{}\"'`|,"
@@ -90,6 +95,11 @@ class Structure:
         """What the headings above an offset say the text is about; citing and comparing cover what is below them."""
         index = bisect_right(self._heading_starts, offset) - 1
         return self._headings[index][1] if index >= 0 else "other"
+
+    def section_start(self, offset: int) -> int:
+        """Where the section of an offset begins, its heading included."""
+        index = bisect_right(self._heading_starts, offset) - 1
+        return self._heading_starts[index] if index >= 0 else self.body
 
     def region(self, start: int, end: int) -> Region:
         """What kind of text holds a span."""
@@ -163,7 +173,8 @@ def read_structure(card: str, body: int) -> Structure:
             start, end = match.span(name)
             section = classify(match[name])
             if structure.title is None and (level == 1 or (level == 2 and section == "other")):
-                structure.title = (start, end)
+                if _NO_TITLE.fullmatch(match[name].strip(" \t\r*_#:").casefold()) is None:
+                    structure.title = (start, end)
                 continue
             while above and above[-1][0] >= level:
                 above.pop()

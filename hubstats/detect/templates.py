@@ -53,6 +53,9 @@ _TAG_TEMPLATES = {
     "trl": "trl",
 }
 _PEFT = re.compile(r"^\s*[-*]\s+PEFT:? \d+\.\d+", re.M)
+_PEFT_WROTE = re.compile(
+    r"^#{1,6} Framework versions[ \t]*\r?\n(?:[ \t\r]*\n|[-*] [^\n]{1,80}\n){0,12}?[-*] PEFT:? \d", re.M
+)
 _MODEL_ID = "# Model Card for Model ID"
 _TRAINER = "generated automatically according to the information the Trainer had access to"
 _BITSANDBYTES = "quantization config was used during training"
@@ -99,6 +102,11 @@ def template_of(text: str, tags: Iterable[str], library: str | None) -> str | No
     if _PEFT.search(text) or (library == "peft" and _MODEL_ID in text):
         return "peft"
     return "transformers" if _TRAINER in text else None
+
+
+def peft_wrote(card: str, body: int) -> bool:
+    """True where PEFT added its version to the list of framework versions, as it does when it saves an adapter."""
+    return _PEFT_WROTE.search(card, body) is not None
 
 
 def trainer_evidence(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hubstats.detect.evidence import STRENGTH, Evidence
 from hubstats.records import EvidenceKind, VerdictState
-from hubstats.techniques import Registry
+from hubstats.techniques import Registry, Technique
 
 _LABEL_KINDS = frozenset({"weights", "trainer", "type", "tag", "name"})
 """Kinds whose words also serve as labels of a family: `lora` beside `loha` there means LoHa."""
@@ -65,7 +65,7 @@ def rule(
         for key in keys
         if key != base and not _same_family(key, base, other, registry)
     ]
-    if merged and not has_config:
+    if merged:
         return Ruling("merged", base, kind, overlays)
     if rivals:
         note = f"{kind} says {base}; " + ", ".join(f"{other} says {key}" for other, key in rivals[:4])
@@ -74,7 +74,24 @@ def rule(
 
 
 def is_technique(key: str, registry: Registry) -> bool:
-    """False for baselines and confounders, which no verdict names."""
+    """True for what a verdict may say is used: what tells which parameters were tuned.
+
+    False for what is no mention either, and for a recipe that sits on no technique: DreamBooth says what the model was
+    shown, and any parameters may have been tuned on it.
+    """
+    return is_mention(key, registry) and (key not in registry or not is_bare_recipe(registry.get(key)))
+
+
+def is_bare_recipe(technique: Technique) -> bool:
+    """True for a training recipe that goes with any technique."""
+    return technique.kind == "recipe" and technique.parent is None
+
+
+def is_mention(key: str, registry: Registry) -> bool:
+    """True for what a text may mention, used or not: techniques, training recipes, types that we do not know.
+
+    False for the baseline (full fine-tuning) and for names that only look like techniques (ControlNet, a merged LoRA).
+    """
     return key not in registry or registry.get(key).kind not in ("baseline", "confounder")
 
 
@@ -82,9 +99,15 @@ def _base(key: str, registry: Registry) -> str:
     return registry.base(key).key if key in registry else key
 
 
+def _sits_on(key: str, base: str, registry: Registry) -> bool:
+    return key != base and key in registry and base in registry and registry.carries(base, key)
+
+
 def _bases(kind: EvidenceKind, items: Iterable[Evidence], registry: Registry) -> tuple[str, ...]:
     # What only follows from a 4-bit block needs a base to sit on; it does not make one.
-    bases = {_base(item.technique, registry) for item in items if item.names or item.kind == "name"}
+    keys = {item.technique for item in items if item.names or item.kind == "name"}
+    # An overlay stands for its base, unless the base it sits on (Bone for MiSS bat) stands there itself.
+    bases = {_base(key, registry) for key in keys if not any(_sits_on(key, other, registry) for other in keys)}
     labels = {
         label
         for label in bases
@@ -115,7 +138,7 @@ def _overlays(
 ) -> tuple[str, ...]:
     found: set[str] = set()
     for item in used:
-        if item.technique not in registry or _base(item.technique, registry) not in bases:
+        if item.technique not in registry or not any(registry.carries(base, item.technique) for base in bases):
             continue
         technique = registry.get(item.technique)
         if not technique.is_overlay:

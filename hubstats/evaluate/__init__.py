@@ -5,7 +5,7 @@ One question a measure, each a set of labels a file:
     used          techniques that a card itself says were used           cards
     mentioned     techniques that it names anywhere                      cards
     front_matter  the state of the YAML on top                           cards
-    method        the technique of an adapter_config.json's peft_type    configs
+    method        the technique that an adapter_config.json shows           configs
     variants      the variants its other values show                     configs
 
 A label that was found is a true positive, one found that was not labelled a false positive, one labelled that was not
@@ -72,7 +72,7 @@ def judge(labelled: Labelled, registry: Registry) -> Judged:
         found["mentioned"] = coarse(verdict.mentions, registry)
         found["front_matter"] = frozenset({read_front_matter(labelled.document.card).state})
     else:
-        found["method"] = frozenset([verdict.technique] if verdict.technique else [])
+        found["method"] = coarse([verdict.technique] if verdict.technique else [], registry)
         found["variants"] = frozenset(verdict.overlays) & labelled.variants
     named = tuple(_renamed(item, registry) for item in detections)
     asked = {measure: labels for measure, labels in found.items() if measure in labelled.claims}

@@ -5,8 +5,11 @@
     file,sha256,peft_type,variant_flags                                  adapter configs
 
 Several labels in a cell stand apart by `|`; an empty cell is none. `variant_flags` holds settings of the config as
-`name` (true) or `name=value`. Other columns are for people. Labels do not tell the placements of bottleneck adapters
-apart (Houlsby, Pfeiffer, parallel), so neither does the comparison.
+`name` (true) or `name=value`; a column `method` holds the registry key where a file shows its technique without a
+`peft_type`, as AdapterHub's do. Other columns are for people. Labels do not tell the placements of bottleneck adapters
+apart (Houlsby, Pfeiffer, parallel), so neither does the comparison. A training recipe that sits on no technique
+(DreamBooth) says what the model was shown and not which parameters were tuned: a verdict never says that it was used,
+so where a label does, `used` leaves it out and `mentioned` keeps it.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Literal, get_args
 
 from hubstats.detect.config import peft_type_key
 from hubstats.detect.front_matter import State
+from hubstats.detect.verdict import is_bare_recipe
 from hubstats.errors import ConfigError, TechniqueError
 from hubstats.records import Document
 from hubstats.sources._git import GitError, GitRepository, git_dir_of
@@ -95,7 +99,7 @@ def read_labels(path: Path, registry: Registry, mirrors: Path | None = None) -> 
     rows, left_out = [], Counter[str]()
     for number, row in enumerate(cells, start=2):
         place = f"{source.name} line {number}"
-        claims, sure = _card_claims(place, row, registry) if is_cards else _config_claims(row, registry, spoken)
+        claims, sure = _card_claims(place, row, registry) if is_cards else _config_claims(row, registry, spoken, place)
         try:
             name, data = texts.read(row)
             _check(row, data)
@@ -154,6 +158,8 @@ def _card_claims(
             keys = [registry.get(key).key for key in _labels(row[measure])]
         except TechniqueError as error:
             raise ConfigError(f"{place}, {measure}: {error}") from error
+        if measure == "used":
+            keys = [key for key in keys if not is_bare_recipe(registry.get(key))]
         claims[measure] = coarse(keys, registry)
     if row["confidence"] not in CONFIDENCE:
         raise ConfigError(f"{place}: confidence '{row['confidence']}' is none of {', '.join(CONFIDENCE)}")
@@ -167,10 +173,15 @@ def _card_claims(
 
 
 def _config_claims(
-    row: Mapping[str, str], registry: Registry, spoken: frozenset[str]
+    row: Mapping[str, str], registry: Registry, spoken: frozenset[str], place: str
 ) -> tuple[dict[Measure, frozenset[str]], None]:
     peft_type = row["peft_type"].strip()
     method = frozenset({peft_type_key(peft_type, registry)} if peft_type else ())
+    if row.get("method"):
+        try:
+            method = coarse([registry.get(key).key for key in _labels(row["method"])], registry)
+        except TechniqueError as error:
+            raise ConfigError(f"{place}, method: {error}") from error
     return {"method": method, "variants": _variants(row, registry) & spoken}, None
 
 

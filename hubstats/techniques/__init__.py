@@ -15,8 +15,9 @@ The file's name is the registry key. A file says what the technique is and how i
 A space in an alias stands for one to three spaces, hyphens or underscores. `boundary` is "word" (no letter, digit
 or underscore on either side) or "alone" (no hyphen, slash or dot that joins it to a word either). An alias marked
 `ambiguous` counts only where the same document shows the technique otherwise, or where one of its `near` words
-stands close by; `unless` words close by rule an alias out. `ignore` lists names that hold an alias and mean something
-else. Condition values are compared, never the presence of a key: PEFT writes every key with its default.
+or its paper's number stands close by; `unless` words close by rule an alias out. `ignore` lists names that hold an
+alias and mean something else. Condition values are compared, never the presence of a key: PEFT writes every key with
+its default. `legacy_types` of a variant are dropped types whose configs have the same setting under the same key.
 A table `[bench]` belongs to the bench and is not read here.
 """
 
@@ -36,7 +37,8 @@ from typing import Any, Literal, get_args
 from hubstats.errors import TechniqueError
 
 Kind = Literal["method", "variant", "recipe", "legacy", "external", "baseline", "confounder"]
-"""method: a PEFT type. variant: a setting of one. recipe: a way of training that leaves no setting behind.
+"""method: a PEFT type. variant: a setting of one. recipe: a way of training that leaves no setting behind; without a
+parent it does not even say which parameters are tuned (DreamBooth), so it is named and never counted as used.
 legacy: a type PEFT has dropped. external: outside the library. baseline: what PEFT is compared with.
 confounder: a name that looks like a technique and is none."""
 
@@ -66,7 +68,7 @@ _IDENTITY_KEYS = (
     *("since", "paper", "paper_year", "note"),
 )
 _TOP_KEYS = frozenset((*_IDENTITY_KEYS, "detect", "bench"))
-_DETECT_KEYS = frozenset(("aliases", "tags", "config", "weights", "site_types", "calls", "ignore"))
+_DETECT_KEYS = frozenset(("aliases", "tags", "config", "weights", "site_types", "calls", "ignore", "legacy_types"))
 _ALIAS_KEYS = frozenset(("text", "case", "boundary", "ambiguous", "near", "unless"))
 _KEY = re.compile(r"[a-z][a-z0-9_]*\Z")
 
@@ -92,12 +94,14 @@ class Condition:
     value: Any = None
 
     def holds(self, config: Mapping[str, Any]) -> bool:
-        """True when the config's value passes; a missing key never does. Types count: 1 is not true."""
+        """True when the config's value passes; a missing key never does. Types count, but `1` and `"true"` are true."""
         found: Any = config
         for part in self.key.split("."):
             if not isinstance(found, Mapping) or part not in found:
                 return False
             found = found[part]
+        if self.op == "equals" and isinstance(self.value, bool):
+            return is_true(found) if self.value else is_false(found)
         if self.op == "equals":
             return type(found) is type(self.value) and bool(found == self.value)
         if self.op == "one_of":
@@ -107,7 +111,19 @@ class Condition:
         if self.op == "greater":
             return isinstance(found, int | float) and not isinstance(found, bool) and found > self.value
         # not_null: PEFT and its forks write "not set" as null, false, {} or []
-        return found is not None and found is not False and found not in ({}, [], "")
+        return found is not None and not is_false(found) and found not in ({}, [], "")
+
+
+def is_true(value: Any) -> bool:
+    """True for what writers of configs put for true: true, 1 and "true"."""
+    return value is True or (type(value) is int and value == 1) or (isinstance(value, str) and value.lower() == "true")
+
+
+def is_false(value: Any) -> bool:
+    """True for what writers of configs put for false: false, 0 and "false"; null is neither."""
+    return (
+        value is False or (type(value) is int and value == 0) or (isinstance(value, str) and value.lower() == "false")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +156,8 @@ class Technique:
     """Function names whose call shows the technique."""
     ignore: tuple[str, ...] = ()
     """Names that contain an alias and mean something else."""
+    legacy_types: tuple[str, ...] = ()
+    """Of a variant: dropped PEFT types whose configs have its setting too."""
 
     @property
     def is_overlay(self) -> bool:
@@ -183,6 +201,10 @@ class Registry:
         for technique in self:
             if technique.kind == "variant" and technique.peft_type and technique.peft_type not in self._by_type:
                 raise TechniqueError(f"{technique.key}.toml: no technique has the peft_type '{technique.peft_type}'")
+            for legacy in technique.legacy_types:
+                before = self.by_peft_type(legacy)
+                if technique.kind != "variant" or before is None or before.parent != technique.parent:
+                    raise TechniqueError(f"{technique.key}.toml: '{legacy}' is no dropped type of its parent")
             ancestors, parent = {technique.key}, technique.parent
             while parent is not None:
                 if parent in ancestors:
@@ -245,13 +267,22 @@ class Registry:
             technique = self.get(technique.parent)
         return technique
 
+    def carries(self, base: str, overlay: str) -> bool:
+        """True when the overlay sits on this base technique: its own, or the dropped type that had it before."""
+        if self.base(overlay).key == base:
+            return True
+        before = self._by_key.get(base)
+        return before is not None and before.peft_type in self.get(overlay).legacy_types
+
     def variants_in(self, config: Mapping[str, Any]) -> tuple[Technique, ...]:
         """The variants a PEFT config's values show, in the order of their keys."""
         peft_type = config.get("peft_type")
         return tuple(
             technique
             for technique in self
-            if technique.kind == "variant" and technique.peft_type == peft_type and technique.shown_by(config)
+            if technique.kind == "variant"
+            and peft_type in (technique.peft_type, *technique.legacy_types)
+            and technique.shown_by(config)
         )
 
     def _near(self, name: str) -> str:
@@ -320,6 +351,7 @@ def parse(key: str, text: str) -> Technique:
         site_types=_texts(where, detect, "site_types"),
         calls=_texts(where, detect, "calls"),
         ignore=_texts(where, detect, "ignore"),
+        legacy_types=_texts(where, detect, "legacy_types"),
         **data,
     )
 

@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from hubstats import __version__, sampling
 from hubstats.errors import ConfigError, SourceError, StoreBusy, StoreError
-from hubstats.records import Document, NotEstimated, Page, Record, SourceOptions, Subject
+from hubstats.records import Basis, Document, NotEstimated, Page, Record, SourceOptions, Subject
 from hubstats.sources import SampledSource, Source, open_source, require
 from hubstats.spool import Spool, discard
 from hubstats.store import Store, read_input, wait_for
@@ -233,6 +233,9 @@ def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Prog
             if reason is not None:
                 reports.append(Report(source.name, "skipped", reason))
                 continue
+            if isinstance(source, SampledSource):
+                with writer.store() as store:  # another design is refused before hours of listing, not after
+                    sample_design(store, source.name, options)
             report = _crawl_source(writer, source, options)
             if not names and report.state == "failed" and not report.records and report.message:
                 report.state = "skipped"
@@ -305,6 +308,7 @@ def _begin(store: Store, source: Source, options: SourceOptions) -> int:
     asked = {
         "sample": options.sample,
         "seed": options.seed,
+        "design": options.design,
         "path": options.path,
         "revision": options.revision,
         "filters": list(options.filters),
@@ -341,39 +345,54 @@ def _end(store: Store, crawl_id: int, report: Report) -> None:
     )
 
 
-def draw_sample(writer: Writer, source: str, options: SourceOptions) -> list[Subject]:
-    """Draws, or extends, the stratified sample of a source's frame; returns the files still to be fetched.
+def sample_design(store: Store, source: str, options: SourceOptions) -> sampling.Design:
+    """The design that the sample of this source and seed has, or is to have.
 
-    Raises ConfigError when the sample asked for is not positive.
+    Raises ConfigError when the file holds it by another one than asked for: half a sample of each is neither.
+    """
+    held = store.frame(
+        "SELECT DISTINCT design FROM sample_stratum WHERE source = $source AND seed = $seed",
+        {"source": source, "seed": options.seed},
+    )["design"].to_list()
+    if options.design is not None and held not in ([], [options.design]):
+        raise ConfigError(
+            f"{store.path} holds a {held[0]} sample of {source} with seed {options.seed}: go on with --design {held[0]}"
+            f", or draw a {options.design} one beside it with another --seed"
+        )
+    return options.design or (held[0] if held else "stratified")
+
+
+def draw_sample(writer: Writer, source: str, options: SourceOptions) -> list[Subject]:
+    """Draws, or extends, the sample of a source's frame; returns the files still to be fetched.
+
+    Raises ConfigError when the sample asked for is not positive, or of another design than the one in the file.
     """
     wanted = DEFAULT_SAMPLE if options.sample is None else options.sample
     if wanted < 1:
         raise ConfigError(f"--sample {wanted} is not a number of repositories; give 1 or more")
     key = {"source": source, "seed": options.seed}
     with writer.store() as store:
-        frame_sql = read_input("frame")
-        sizes = store.frame(f"SELECT stratum, count(*) AS size FROM ({frame_sql}) GROUP BY stratum", key)
-        before = store.frame(
-            "SELECT stratum, sample_size FROM sample_stratum WHERE source = $source AND seed = $seed", key
+        design = sample_design(store, source, options)
+        store.execute(f"CREATE TEMP TABLE frame AS {read_input('frame')}", {**key, "design": design})
+        strata = store.frame(read_input("frame_strata"), key)
+        drawn = sampling.allocate(
+            dict(zip(strata["stratum"], strata["frame_size"], strict=True)),
+            wanted,
+            {
+                name: sampling.grown(reached, before)
+                for name, reached, before in strata.select("stratum", "reached", "drawn").iter_rows()
+            },
         )
-        frame_sizes = dict(zip(sizes["stratum"], sizes["size"], strict=True))
-        drawn = sampling.allocate(frame_sizes, wanted, dict(zip(before["stratum"], before["sample_size"], strict=True)))
         with store.transaction():
-            for table in ("sample_stratum", "sample_frame"):
+            for table in ("sample_stratum", "sample_frame", "sample_author"):
                 store.execute(f"DELETE FROM {table} WHERE source = $source AND seed = $seed", key)
-            for stratum, size in sorted(frame_sizes.items()):
+            for name, size in strata.select("stratum", "frame_size").iter_rows():
                 store.execute(
-                    "INSERT INTO sample_stratum VALUES ($source, $seed, $stratum, $size, $drawn, $now)",
-                    {**key, "stratum": stratum, "size": size, "drawn": drawn[stratum], "now": _now()},
+                    "INSERT INTO sample_stratum VALUES ($source, $seed, $stratum, $size, $drawn, $now, $design)",
+                    {**key, "stratum": name, "size": size, "drawn": drawn[name], "now": _now(), "design": design},
                 )
-            store.execute(
-                "INSERT INTO sample_frame SELECT $source, $seed, ranked.model_id, ranked.stratum, ranked.draw_rank,"
-                f" sizes.sample_size / sizes.frame_size FROM ({frame_sql}) AS ranked"
-                " JOIN sample_stratum AS sizes ON sizes.stratum = ranked.stratum"
-                " AND sizes.source = $source AND sizes.seed = $seed"
-                " WHERE ranked.draw_rank <= sizes.sample_size",
-                key,
-            )
+            store.execute(f"INSERT INTO sample_frame BY NAME {read_input('drawn')}", key)
+            store.execute(f"INSERT INTO sample_author BY NAME {read_input('drawn_authors')}", key)
         rows = store.frame(read_input("wanted_files"), key)
     return [
         Subject(
@@ -467,15 +486,25 @@ def _technique_rows() -> Iterable[Record]:
 def estimate(writer: Writer) -> int:
     """Makes every figure anew from what the file holds; returns how many."""
     from hubstats import estimate as estimator
+    from hubstats.detect import DETECTOR_VERSION
+    from hubstats.estimate import basis
     from hubstats.techniques import load
 
     writer.settle()
-    with writer.store() as store:
+    with writer.store() as store, store.transaction():
+        store.derive()
         frames = {name: store.frame(read_input(name)) for name in estimator.INPUTS}
         made = estimator.estimate_all(frames, load())
-        with store.transaction():
-            for table, records in made.items():
-                store.replace(table.TABLE, records)
+        for table, records in made.items():
+            store.replace(table.TABLE, records)
+        queries = {name: read_input(name) for name in frames}
+        store.replace(
+            Basis.TABLE, list(basis.describe(frames, queries, store.frame(read_input("provenance")), DETECTOR_VERSION))
+        )
+        store.execute(
+            "INSERT OR REPLACE INTO stage_run VALUES ('estimate', $now, $version)",
+            {"now": _now(), "version": __version__},
+        )
     return sum(len(records) for table, records in made.items() if table is not NotEstimated)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar, Literal
 
 FileStatus = Literal["ok", "missing", "gated", "disabled", "unavailable", "too_large", "malformed", "failed"]
@@ -440,6 +440,97 @@ class Estimate(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class FamilyEstimate(Record):
+    """One estimated share of a family of techniques; fields as in Estimate."""
+
+    TABLE: ClassVar[str] = "family_estimate"
+    KEY: ClassVar[tuple[str, ...]] = ("estimate_id",)
+
+    estimate_id: str
+    source: str
+    measure: str
+    rule: str
+    family: str
+    """low-rank, orthogonal, ...; unknown: of techniques that the registry does not know."""
+    count: float | None
+    total: float | None
+    share: float | None
+    low: float | None
+    high: float | None
+    outer_low: float | None
+    outer_high: float | None
+    subjects: int
+    effective_size: float | None
+    design_effect: float | None
+    method: str
+    detector_version: str
+    as_of: datetime | None
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationSize(Record):
+    """How many adapters there are, from two sources that overlap."""
+
+    TABLE: ClassVar[str] = "population_size"
+    KEY: ClassVar[tuple[str, ...]] = ("population_id",)
+
+    population_id: str
+    source: str
+    """The source with the stronger evidence of the two."""
+    other_source: str
+    rule: str
+    """listing: what listings call an adapter; evidence: shown to use a technique."""
+    technique: str | None
+    """Registry key; None: adapters of any technique."""
+    in_both: int
+    """Repositories in both sources."""
+    only_source: int
+    only_other: int
+    estimate: float
+    """Repositories in all, those of neither source included."""
+    low: float
+    high: float
+    """95% interval; never below what was seen."""
+    overdispersion: float
+    """Variance over that of repositories that come one by one: authors' repositories come together."""
+    created_before: datetime | None
+    """Only repositories created by then count; None: no creation dates."""
+    method: str
+    as_of: datetime | None
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCoverage(Record):
+    """What a dump and the census by the listing have in common, among repositories that are as old as both."""
+
+    TABLE: ClassVar[str] = "frame_coverage"
+    KEY: ClassVar[tuple[str, ...]] = ("coverage_id",)
+
+    coverage_id: str
+    source: str
+    """The dump."""
+    census: str
+    """The source whose listing is the census."""
+    unit: str
+    """adapters (what either calls so) or repositories."""
+    in_both: int
+    only_source: int
+    """Deleted or made private since, or outside of what was listed."""
+    only_census: int
+    covered: float | None
+    """Part of the census that the dump has; None where the census has none."""
+    created_before: datetime | None
+    """Creation of the newest repository of the older of the two."""
+    source_as_of: datetime | None
+    """Creation of the newest repository of the dump."""
+    census_as_of: datetime | None
+    method: str
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NotEstimated(Record):
     """A figure that could not be made, and why."""
 
@@ -450,6 +541,382 @@ class NotEstimated(Record):
     measure: str
     rule: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Basis(Record):
+    """What the figures of one source rest on: the rows of one input, with the crawl and the sample they came from."""
+
+    TABLE: ClassVar[str] = "basis"
+    KEY: ClassVar[tuple[str, ...]] = ("basis_id",)
+
+    basis_id: str
+    source: str | None
+    """Source, or origin of runs; None: rows of no source of their own."""
+    input: str
+    """Name of the inputs/*.sql."""
+    input_sha256: str
+    """Of its text."""
+    rows: int
+    as_of: datetime | None
+    """Newest moment in the rows; None: they have none."""
+    crawl_id: int | None
+    """Last crawl that read the source."""
+    crawl_state: str | None
+    crawled_at: datetime | None
+    """End of that crawl, or its start where it did not end."""
+    endpoint: str | None
+    seed: int | None
+    """Of the newest sample; None: nothing was sampled."""
+    design: str | None
+    strata: int | None
+    sample_size: int | None
+    frame_size: int | None
+    detector_version: str
+    hubstats_version: str
+    method: str
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation(Record):
+    """One step on the way from a published share to ours."""
+
+    TABLE: ClassVar[str] = "reconciliation"
+    KEY: ClassVar[tuple[str, ...]] = ("reconciliation_id",)
+
+    reconciliation_id: str
+    figure_id: str
+    """Published figure that the chain starts from."""
+    source: str
+    measure: str
+    """Of the published figure: cards_exactly_one, image_type, image_type_peft, github_import."""
+    technique: str
+    step: int
+    """0 for the published figure itself."""
+    rule: str
+    """published, words, shown_use, ..., evidence, authors."""
+    follows: str | None
+    """Rule that the effect is the difference to."""
+    side: bool
+    """Stands beside the chain: compared with `follows`, and nothing builds upon it."""
+    change: str
+    """What changes about the rule, one line."""
+    count: float | None
+    total: float | None
+    share: float
+    low: float | None
+    high: float | None
+    """95% interval of the share; None for a figure that comes without items."""
+    effect: float | None
+    """This share less the one it follows, over the same items; in [-1, 1]."""
+    effect_low: float | None
+    effect_high: float | None
+    """95% interval of the difference: what both shares have in common cancels."""
+    items: int | None
+    """Items that count by this rule, unweighted."""
+    method: str
+    detector_version: str
+    as_of: datetime | None
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrendPoint(Record):
+    """One technique's share among what was created in one month, or with one version of PEFT."""
+
+    TABLE: ClassVar[str] = "trend"
+    KEY: ClassVar[tuple[str, ...]] = ("trend_id",)
+
+    trend_id: str
+    source: str
+    rule: str
+    """evidence, overlay, blog: as in Estimate."""
+    technique: str
+    period_kind: Literal["month", "peft_version"]
+    period: str
+    """2025-07, or a minor version such as 0.16."""
+    starts_on: date | None
+    """First day of the month, or the day of the release; None: no release of that version is known."""
+    count: float
+    total: float
+    share: float
+    low: float | None
+    high: float | None
+    """95% interval of this point; None where a single author is behind it."""
+    smooth: float | None
+    smooth_low: float | None
+    smooth_high: float | None
+    """The smoothed share and its 95% interval; None by version."""
+    subjects: int
+    """Items of the period, unweighted."""
+    effective_size: float | None
+    smoothing: str | None
+    method: str
+    detector_version: str
+    as_of: datetime | None
+    caveat: str | None = None
+
+
+EventKind = Literal["tooling", "release", "site"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Record):
+    """Something that happened to a tool or a site, to be seen beside the trend."""
+
+    TABLE: ClassVar[str] = "event"
+    KEY: ClassVar[tuple[str, ...]] = ("event_id",)
+
+    event_id: str
+    happened_on: date
+    """UTC."""
+    kind: EventKind
+    what: str
+    link: str
+    peft_version: str | None
+    """Minor version: of a release its own, of tooling the one that brought it."""
+    techniques: tuple[str, ...]
+    """Registry keys that a release brought."""
+    method: str
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Concentration(Record):
+    """How much of a technique is a few authors' work."""
+
+    TABLE: ClassVar[str] = "concentration"
+    KEY: ClassVar[tuple[str, ...]] = ("concentration_id",)
+
+    concentration_id: str
+    source: str
+    technique: str | None
+    """None: all techniques together."""
+    items: float
+    """Items of known authors, weighted to the frame; several techniques share one equally."""
+    items_read: int
+    authors: int
+    """Authors of whom an item was read."""
+    largest: float
+    """Part of the items that belongs to the author with the most."""
+    largest_low: float | None
+    largest_high: float | None
+    """95% interval of that author's part of the frame; None where nothing was sampled, or it cannot be said."""
+    top5: float
+    top10: float
+    effective_authors: float
+    """Authors of equal size that would be as concentrated: 1 over the sum of squared parts."""
+    mass_uploaders: int
+    """Of the authors, those flagged by the rule of MassUploader."""
+    mass_part: float
+    """Part of the items that belongs to them."""
+    method: str
+    detector_version: str
+    as_of: datetime | None
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MassUploader(Record):
+    """An author whose uploads are many at once, or a large part of a source."""
+
+    TABLE: ClassVar[str] = "mass_uploader"
+    KEY: ClassVar[tuple[str, ...]] = ("uploader_id",)
+
+    uploader_id: str
+    source: str
+    author_hash: str
+    """Hash of the name with this file's salt."""
+    uploads: int
+    """Listed uploads, of any kind."""
+    part: float
+    """Of all listed uploads of the source."""
+    busiest_on: date | None
+    """Day with the most of them; None: no dates."""
+    busiest: int
+    """Uploads of that day."""
+    reason: Literal["day", "part", "day and part"]
+    method: str
+    as_of: datetime | None
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MentionRecall(Record):
+    """How well card mentions tell what configs prove, and the mention share corrected by it."""
+
+    TABLE: ClassVar[str] = "mention_recall"
+    KEY: ClassVar[tuple[str, ...]] = ("recall_id",)
+
+    recall_id: str
+    source: str
+    """Whose cards the mention share is of."""
+    measured_on: str
+    """Whose cards with a readable config beside them recall and precision are of."""
+    rule: Literal["named", "named_or_variant"]
+    """named: the technique itself; named_or_variant: it, or a variant or recipe of it."""
+    technique: str
+    configs: int
+    """Cards beside a config that says the technique, unweighted."""
+    naming: int
+    """Cards that name it beside a readable config, whatever it says."""
+    agreeing: int
+    """Cards that name it beside a config that says it."""
+    recall: float | None
+    recall_low: float | None
+    recall_high: float | None
+    """P(card names it | config says it), with its 95% interval; None: no config says it."""
+    precision: float | None
+    precision_low: float | None
+    precision_high: float | None
+    """P(config says it | card names it); None: no such card names it."""
+    cards: int
+    """Readable cards of adapters of the source, unweighted."""
+    mention_share: float
+    mention_low: float | None
+    mention_high: float | None
+    """Part of those cards that name it."""
+    corrected_share: float | None
+    corrected_low: float | None
+    corrected_high: float | None
+    """mention_share * precision / recall; None where too few cards both name it and have it proven."""
+    method: str
+    detector_version: str
+    as_of: datetime | None
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStanding(Record):
+    """One successful run: how sure its score is, and whether it can be told from the best of its task."""
+
+    TABLE: ClassVar[str] = "run_standing"
+    KEY: ClassVar[tuple[str, ...]] = ("standing_id",)
+
+    standing_id: str
+    run_id: str
+    origin: str
+    task: str
+    model_id: str | None
+    experiment: str
+    technique: str | None
+    variant: str | None
+    metric: str
+    """test_accuracy (a share) or similarity (a cosine)."""
+    score: float
+    questions: int | None
+    """Test questions the accuracy is a share of; None: not known, or no questions."""
+    low: float | None
+    high: float | None
+    """95% interval for other questions of the same kind; the run as it is."""
+    question_error: float | None
+    """Half the interval over 1.96."""
+    runs: int
+    """Results of the experiment that repeat its newest one, itself included."""
+    sd: float | None
+    """Standard deviation of these; None for one alone."""
+    repeats_newest: bool
+    """False: made with other settings than the newest result of the same name."""
+    pooled_sd: float | None
+    """Standard deviation of one result within its experiment, over all experiments compared with it."""
+    pooled_degrees: int
+    pooled_runs: int
+    pooled_experiments: int
+    """Degrees of freedom of pooled_sd; the results and experiments with two results or more behind it."""
+    standard_error: float | None
+    """sqrt(question_error^2 + pooled_sd^2); None where nothing was repeated."""
+    degrees: float | None
+    """Degrees of freedom of standard_error (Satterthwaite); None: infinitely many, or not known."""
+    behind_best: float | None
+    """Best score of the task less this one, each the mean of its experiment's current runs."""
+    tied_with_best: bool | None
+    """May be the best at 95%, multiple comparisons allowed for; None: superseded, or cannot be said."""
+    compared: int
+    """Experiments in the comparison."""
+    state: str
+    """current or superseded (withdrawn included)."""
+    superseded_by: str | None
+    """Run that is now the newest of the experiment; None: current, or withdrawn."""
+    method: str
+    as_of: datetime | None
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frontier(Record):
+    """Whether no other run beats a current one on score and one cost at once, and how sure that is."""
+
+    TABLE: ClassVar[str] = "frontier"
+    KEY: ClassVar[tuple[str, ...]] = ("frontier_id",)
+
+    frontier_id: str
+    origin: str
+    task: str
+    model_id: str | None
+    metric: str
+    cost_metric: str
+    """peak_memory, train_time, checkpoint_size, trainable_parameters, forgetting, drift: less is better."""
+    run_id: str
+    """The newest current run; score and cost are means where there are several."""
+    experiment: str
+    technique: str | None
+    variant: str | None
+    score: float
+    cost: float
+    cost_unit: str
+    on_frontier: bool
+    probability: float | None
+    """Of being on it if all runs were made again; None: nothing was repeated."""
+    probability_error: float | None
+    """Monte-Carlo standard error of the probability."""
+    draws: int
+    runs: int
+    """Runs compared."""
+    method: str
+    as_of: datetime | None
+    caveat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedClaim(Record):
+    """What someone published about performance, checked against the newest results in the file."""
+
+    TABLE: ClassVar[str] = "published_claim"
+    KEY: ClassVar[tuple[str, ...]] = ("claim_id",)
+
+    claim_id: str
+    origin: str
+    published_on: str
+    url: str
+    says: str
+    rule: str
+    """value (a printed figure), on_frontier, off_frontier, dominates."""
+    task: str
+    experiment: str | None
+    metric: str
+    metric_version: str | None
+    """Which definition, for metrics that had two: values of two versions are never compared."""
+    cost_metric: str | None
+    printed: str | None
+    printed_unit: str | None
+    """What the printed number means: GB is 10^9 bytes, GiB 2^30, whatever the text says."""
+    value: float | None
+    """The printed figure as a share, in bytes, ..."""
+    state: str
+    """current, superseded, unconfirmed, not checkable."""
+    matched_run: str | None
+    matched_on: str | None
+    """Newest run that rounds to the printed figure, and its date."""
+    value_now: float | None
+    change: float | None
+    """value_now less value."""
+    superseded_by: str | None
+    superseded_on: str | None
+    """Run that the claim no longer holds of, or that now beats it, and its date."""
+    note: str | None
+    method: str
+    caveat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,6 +998,8 @@ class SourceOptions:
     sample: int | None = None
     """Items to sample (hub: repositories, civitai: checkpoints, github: files a query); None: the default."""
     seed: int = 0
+    design: Literal["stratified", "simple"] | None = None
+    """How the hub's repositories are drawn; None: as those of this seed in the file were, else stratified."""
     path: str | None = None
     revision: str | None = None
     filters: tuple[str, ...] = ()

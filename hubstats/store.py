@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
@@ -41,6 +41,10 @@ OWNED: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
 KEPT: Mapping[str, tuple[str, ...]] = {"hub_model": ("has_card", "has_adapter_config", "weight_files")}
 """Columns that a new row leaves as they were when it says nothing of them: a card dump lists no files, which must not
 erase what a metadata dump of the same repositories told."""
+
+DERIVED = ("subject", "phrase_import", "use_import", "tally")
+"""Tables that inputs/<table>_rows.sql fills from the crawled ones and from those before it: what every estimate and
+most questions start from, joined once and not at each of them."""
 
 _BUSY = re.compile(r"Conflicting lock is held in (.+?)(?: \(PID (\d+)\))")
 
@@ -231,17 +235,29 @@ class Store:
         self._connection.execute(f"INSERT INTO {table} ({columns}) SELECT {once}{columns} FROM {staged}")
         return int(self._rows(f"SELECT count(*) FROM {staged}")[0][0])
 
-    def replace(self, table: str, rows: list[records.Record]) -> None:
+    def replace(self, table: str, rows: Sequence[records.Record]) -> None:
         """Makes `rows` the whole content of a derived table (technique, estimate, ...); call it in a transaction."""
-        columns = list(self._columns(table))
-        marks = ", ".join("?" for _ in columns)
-        names = ", ".join(f'"{name}"' for name in columns)
-        self._connection.execute(f"DELETE FROM {table}")
-        if rows:
-            self._connection.executemany(
-                f"INSERT INTO {table} ({names}) VALUES ({marks})",
-                [[_bindable(getattr(row, name)) for name in columns] for row in rows],
-            )
+        import polars
+
+        columns = self._columns(table)
+        frame = polars.DataFrame(
+            [
+                polars.Series(name, [_bindable(getattr(row, name)) for row in rows], dtype=_polars_type(kind))
+                for name, kind in columns.items()
+            ]
+        )
+        # As a frame: 20,000 estimates in 0.3 s, where executemany took 3 s for 2,000.
+        self.execute(f"DELETE FROM {table}")
+        try:
+            self._connection.from_arrow(frame.to_arrow()).insert_into(table)
+        except duckdb.Error as error:
+            raise StoreError(f"{self.path}: {_first_line(error)}") from error
+
+    def derive(self) -> None:
+        """Makes the tables of DERIVED anew from what was crawled and judged; call it in a transaction."""
+        for table in DERIVED:
+            self.execute(f"DELETE FROM {table}")
+            self.execute(f"INSERT INTO {table} BY NAME {read_input(f'{table}_rows')}")
 
     def forget_superseded(self, source: str) -> None:
         """Removes what a finished crawl of `source` has overtaken.
@@ -344,6 +360,24 @@ def _first_line(error: Exception) -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _polars_type(kind: str) -> polars.DataType:
+    """The Polars type of a column of the schema."""
+    import polars
+
+    if kind.endswith("[]"):
+        return polars.List(_polars_type(kind.removesuffix("[]")))
+    types: Mapping[str, polars.DataType] = {
+        "VARCHAR": polars.String(),
+        "DOUBLE": polars.Float64(),
+        "BIGINT": polars.Int64(),
+        "INTEGER": polars.Int32(),
+        "BOOLEAN": polars.Boolean(),
+        "TIMESTAMP": polars.Datetime("us"),
+        "DATE": polars.Date(),
+    }
+    return types[kind]
 
 
 def _bindable(value: Any) -> Any:

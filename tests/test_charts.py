@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hubstats import charts
 from hubstats.charts import Bar, Header, Point, Range, Step
+from hubstats.charts.text import _INVISIBLE
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -154,7 +155,7 @@ def test_palette_is_legible_on_its_paper() -> None:
 def test_plain_text_is_one_short_visible_line(text: str) -> None:
     shown = charts.plain(text)
     assert len(shown) <= charts.LONGEST_LABEL
-    assert not charts._INVISIBLE.search(shown)
+    assert not _INVISIBLE.search(shown)
     assert "\n" not in shown
 
 

@@ -13,13 +13,14 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from hubstats.errors import QueryError
-from hubstats.estimate import Design, add_intervals, estimate_shares, population, wilson_interval
+from hubstats.estimate import Design, Share, add_intervals, estimate_shares, population, wilson_interval
+from hubstats.estimate.interval import clopper_pearson_interval, sparing_interval
 from hubstats.estimate.survey import _Population
 from hubstats.queries import Query
-from hubstats.records import Estimate, NotEstimated, Record
+from hubstats.records import Estimate, FamilyEstimate, NotEstimated, Record
 from hubstats.techniques import Registry, Technique
 
 # --- Wilson -------------------------------------------------------------------------------------------------------
@@ -59,6 +60,57 @@ def test_wilson_refuses_what_is_no_share(count: float, total: float) -> None:
         wilson_interval([count], [total])
 
 
+# --- Clopper and Pearson ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    [
+        (0, 20, 0, 0.16843347098308534),
+        (3, 47, 0.01336176949725493, 0.17539243001292096),
+        (9, 30, 0.14734518475470101, 0.4939590414625537),
+        (46, 47, 0.8870622828535999, 0.9994614682946577),
+        (20, 20, 0.8315665290169146, 1),
+    ],
+)
+def test_clopper_pearson_gives_the_values_of_statsmodels(count: int, total: int, low: float, high: float) -> None:
+    # statsmodels 0.15.0, proportion_confint(count, total, method="beta")
+    assert clopper_pearson_interval([count], [total]).row(0) == pytest.approx((count / total, low, high), abs=1e-12)
+
+
+@given(st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.8, 0.95, 0.99]))
+def test_clopper_pearson_equals_scipy_and_stays_inside(total: int, part: float, confidence: float) -> None:
+    count = round(part * total)
+    share, low, high = clopper_pearson_interval([count], [total], confidence).row(0)
+    theirs = binomtest(count, total).proportion_ci(confidence, method="exact")
+    assert (low, high) == (pytest.approx(theirs.low, abs=1e-9), pytest.approx(theirs.high, abs=1e-9))
+    assert 0 <= low <= share <= high <= 1
+
+
+def test_the_sparing_interval_is_exact_where_few_are_counted() -> None:
+    counts, totals = [0, 9.9, 10, 90, 90.1, None, 0.2], [100, 100, 100, 100, 100, 3, 0.3]
+    made, exact, wilson = (
+        f(counts, totals).rows() for f in (sparing_interval, clopper_pearson_interval, wilson_interval)
+    )
+    assert [row == w for row, w in zip(made, wilson, strict=True)] == [False, False, True, True, False, True, False]
+    assert [made[i] for i in (0, 1, 4, 6)] == [exact[i] for i in (0, 1, 4, 6)]
+    assert made[5] == (None, None, None)
+
+
+@pytest.mark.parametrize("total", [30, 1000])
+def test_the_sparing_interval_covers_where_wilsons_does_not(total: int) -> None:
+    counts = np.arange(total + 1)
+    bounds = {f: f(counts, np.full(total + 1, total)) for f in (sparing_interval, wilson_interval)}
+    worst = dict.fromkeys(bounds, 1.0)
+    for truth in np.concatenate([np.linspace(0.05, 10, 400), np.linspace(10, total / 2, 200)]) / total:
+        chance = binom.pmf(counts, total, truth)
+        for f, made in bounds.items():
+            inside = (made["low"].to_numpy() <= truth) & (truth <= made["high"].to_numpy())
+            worst[f] = min(worst[f], float(chance[inside].sum()))
+    assert worst[wilson_interval] < 0.86
+    assert worst[sparing_interval] > 0.925
+
+
 def query(**header: str) -> Query:
     return Query("q", "s", 1, "?", "SELECT 1;", Path("01_q.sql"), **header)  # type: ignore[arg-type]
 
@@ -95,38 +147,119 @@ def design(strata: list[int], authors: list[int], frame: Mapping[int, int], othe
     return Design((sizes / drawn)[stratum], np.array(authors), stratum, drawn, drawn / sizes)
 
 
-def variance_by_loops(plan: Design, size: list[float], part: list[float]) -> float:
-    """Both variances of hubstats.estimate.survey's text, item by item."""
+def variance_by_loops(plan: Design, size: list[float], part: list[float], extra: float = 0) -> tuple[float, float]:
+    """The share and both variances of hubstats.estimate.survey's text, item by item; `extra` is certain."""
     items = range(len(size))
     weight = [float(w) for w in plan.weight]
-    total = sum(weight[i] * size[i] for i in items)
-    share = sum(weight[i] * part[i] for i in items) / total
+    total = sum(weight[i] * size[i] for i in items) + extra
+    share = (sum(weight[i] * part[i] for i in items) + extra) / total
     u = [(part[i] - share * size[i]) / total for i in items]
     sampling = 0.0
     for h, (drawn, fraction) in enumerate(zip(plan.drawn, plan.fraction, strict=True)):
-        if drawn < 2:
-            continue
         values = [weight[i] * u[i] for i in items if plan.stratum[i] == h]
         values += [0.0] * (int(drawn) - len(values))
-        mean = sum(values) / drawn
-        sampling += (1 - fraction) * drawn / (drawn - 1) * sum((value - mean) ** 2 for value in values)
-    authors = sorted(set(plan.cluster.tolist()))
+        mean = sum(values) / drawn if drawn > 1 else 0
+        sampling += (1 - fraction) * drawn / max(drawn - 1, 1) * sum((value - mean) ** 2 for value in values)
+    authors = sorted({int(plan.cluster[i]) for i in items if size[i] > 0})
     clustered = sum(sum(weight[i] * u[i] for i in items if plan.cluster[i] == a) ** 2 for a in authors)
     clustered *= len(authors) / (len(authors) - 1)
-    return sampling + max(clustered - sum(weight[i] * (weight[i] - 1) * u[i] ** 2 for i in items), 0.0)
+    within = sum(weight[i] * (weight[i] - 1) * u[i] ** 2 for i in items)
+    return share, sampling + max(clustered - within, 0.0)
 
 
 def test_variance_equals_the_formula_item_by_item() -> None:
-    plan = design([0, 0, 0, 0, 1, 1, 1], [0, 0, 1, 2, 2, 3, 3], {0: 40, 1: 6}, others={0: 2})
-    size = [1.0, 2.0, 1.0, 1.0, 3.0, 1.0, 1.0]
-    part = [1.0, 0.0, 1.0, 0.5, 3.0, 0.0, 0.0]
-    population = _Population(plan, np.array(size), 0.0, 0.95, "authors")
-    ratio = population.ratio(np.array(part))
-    # weights 40/6 and 6/3: 2.5 * 40/6 + 3 * 2 of 5 * 40/6 + 5 * 2
-    assert ratio.share == pytest.approx((2.5 * 40 / 6 + 6) / (5 * 40 / 6 + 10))
-    variance = population._variance((np.array(part) - ratio.share * np.array(size)) / population.total)[0]
-    assert variance == pytest.approx(variance_by_loops(plan, size, part), rel=1e-12)
-    assert ratio.effective_size == pytest.approx(ratio.share * (1 - ratio.share) / variance)
+    plan = design([0, 0, 0, 0, 1, 1, 1, 2], [0, 0, 1, 2, 2, 3, 3, 3], {0: 40, 1: 6, 2: 5}, others={0: 2})
+    size = [1.0, 2.0, 1.0, 1.0, 3.0, 1.0, 1.0, 1.0]
+    part = [1.0, 0.0, 1.0, 0.5, 3.0, 0.0, 0.0, 1.0]
+    share, variance = variance_by_loops(plan, size, part)
+    # weights 40/6, 6/3 and 5
+    assert share == pytest.approx((2.5 * 40 / 6 + 6 + 5) / (5 * 40 / 6 + 10 + 5))
+    made = one_share(plan, size, part)
+    assert made.share == pytest.approx(share)
+    assert made.effective_size == pytest.approx(share * (1 - share) / variance)
+
+
+PLANS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 4), st.sampled_from([0.0, 0.5, 1.0, 7.0]), st.floats(0, 1)),
+    min_size=4,
+    max_size=14,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(PLANS, st.lists(st.booleans(), min_size=14, max_size=14), st.integers(0, 20))
+def test_sums_over_users_equal_the_formula_over_all_items(
+    rows: list[tuple[int, int, float, float]], hide: list[bool], unread: int
+) -> None:
+    strata = [row[0] for row in rows]
+    plan = design(strata, [row[1] for row in rows], {h: 3 * strata.count(h) + 5 for h in range(3)}, {0: 1, 1: 1, 2: 1})
+    size = np.array([row[2] for row in rows])
+    # few users, so that most of the sums come in advance
+    part = np.array([row[3] if n % 3 == 0 else 0.0 for n, row in enumerate(rows)])
+    hidden = np.array(hide[: len(rows)])
+    use = np.flatnonzero(part)
+    for worst in (False, True):
+        whole = (
+            _Population(plan, size, 0.95, "authors", hidden=hidden if worst else None, unread=unread if worst else 0)
+            if (size > 0).any()
+            else None
+        )
+        if whole is None:
+            return
+        ratio = whole.ratio(use, part[use])
+        amount = np.where(hidden, size, part * size) if worst else part * size
+        if len({a for (_, a, s, _) in rows if s > 0}) < 2:
+            assert ratio.effective_size is None
+            continue
+        share, variance = variance_by_loops(plan, size.tolist(), amount.tolist(), unread if worst else 0)
+        assert ratio.share == pytest.approx(share, abs=1e-9)
+        if 1e-6 < share < 1 - 1e-6 and variance > 1e-12 and ratio.effective_size != whole._most:
+            assert ratio.effective_size == pytest.approx(share * (1 - share) / variance, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("plan", "size", "uses", "target", "theirs"),
+    [
+        ("strata", [2, 1, 5, 1, 1, 3, 2, 2, 4], [1, 0, 1, 1, 0, 0, 1, 0, 1], "frame", (0.636364, 0.193137)),
+        ("strata", [1] * 9, [1, 0, 1, 1, 0, 0, 1, 0, 1], "frame", (0.521739, 0.181883)),
+        ("authors", [1, 2, 3, 1, 2, 1, 1, 4, 2, 2], [1, 1, 0, 1, 0, 1, 1, 1, 0, 0], "authors", (0.526316, 0.245156)),
+        ("authors", [1] * 10, [1, 1, 0, 1, 0, 1, 1, 1, 0, 0], "authors", (0.6, 0.221359)),
+    ],
+)
+def test_shares_and_standard_errors_are_those_of_svy(
+    plan: str, size: list[float], uses: list[int], target: Any, theirs: tuple[float, float]
+) -> None:
+    # svy 0.35.0, Taylor linearisation: Design(stratum, wgt, pop_size) and Design(psu, wgt); estimation.ratio and .mean
+    drawn = {
+        "strata": design([0] * 6 + [1] * 3, list(range(9)), {0: 40, 1: 6}),
+        "authors": design([0] * 10, [0, 0, 1, 2, 2, 3, 3, 3, 4, 4], {0: 10}),
+    }[plan]
+    made = one_share(drawn, size, [s * u for s, u in zip(size, uses, strict=True)], target=target)
+    assert made.effective_size is not None
+    error = math.sqrt(made.share * (1 - made.share) / made.effective_size)
+    assert (made.share, error) == pytest.approx(theirs, abs=6e-7)
+
+
+def one_share(plan: Design, size: list[float], amount: list[float], **how: Any) -> Share:
+    whole, given = np.array(size, float), np.array(amount, float)
+    use = np.flatnonzero(given)
+    return estimate_shares(plan, whole, {"t": (use, given[use] / whole[use])}, **how)["t"]
+
+
+def test_a_domain_leaves_the_design_whole() -> None:
+    # 10 of 100 read, 5 of them in the domain, 2 of these users: to leave out the others makes it too certain
+    plan = design([0] * 10, list(range(10)), {0: 100})
+    votes = {"t": (np.array([0, 1]), np.ones(2))}
+    size = np.array([1.0] * 5 + [0.0] * 5)
+    made = estimate_shares(plan, size, votes, target="frame")["t"]
+    u = [(b - 0.4) / 50 for b in (1, 1, 0, 0, 0)]
+    variance = 0.9 * 10 / 9 * sum((10 * value) ** 2 for value in u)
+    assert (made.share, made.total) == (pytest.approx(0.4), pytest.approx(50))
+    assert made.effective_size == pytest.approx(0.24 / variance)
+    fixed = design([0] * 5, list(range(5)), {0: 50})
+    assert estimate_shares(fixed, np.ones(5), votes, target="frame")["t"].effective_size == pytest.approx(
+        0.24 / (variance * 9 / 10 * 5 / 4)
+    )
 
 
 def test_known_special_cases() -> None:
@@ -150,7 +283,8 @@ def test_shares_of_nothing_and_of_all_rest_on_authors() -> None:
     shares = estimate_shares(
         plan, np.ones(30), {"never": (np.zeros(0, int), np.zeros(0)), "always": (np.arange(30), np.ones(30))}
     )
-    three = wilson_interval([0], [3]).row(0)
+    # a third is the sum of three authors: too few for Wilson's
+    three = clopper_pearson_interval([0], [3]).row(0)
     assert (shares["never"].share, shares["never"].low, shares["never"].high) == (0, 0, pytest.approx(three[2]))
     assert (shares["always"].share, shares["always"].high) == (1, 1)
     assert shares["always"].low == pytest.approx(1 - three[2])
@@ -169,6 +303,14 @@ def test_two_agreeing_authors_are_not_certain() -> None:
     share = estimate_shares(plan, np.ones(40), {"t": (np.arange(0, 40, 2), np.ones(20))})["t"]
     assert share.high is not None
     assert share.low is not None
+    assert share.high - share.low > 0.8
+
+
+def test_authors_of_exactly_the_same_habits_have_an_interval() -> None:
+    plan = design([0] * 4, [0, 0, 1, 1], {0: 4})
+    share = estimate_shares(plan, np.ones(4), {"t": (np.array([0, 2]), np.ones(2))})["t"]
+    assert share.low is not None, "no spread between authors is not the same as one author"
+    assert share.high is not None
     assert share.high - share.low > 0.8
 
 
@@ -309,6 +451,7 @@ def frames(items: pl.DataFrame, **others: pl.DataFrame) -> dict[str, pl.DataFram
         "author_frame": pl.DataFrame(
             schema={"source": text, "author": text, "stratum": text, "repositories": pl.Int64}
         ),
+        "dump_lacks": pl.DataFrame(schema={"source": text, "subject_id": text, "author": text, "downloads": pl.Int64}),
         "imports_files": pl.DataFrame(schema=imports | {"seen_at": pl.Datetime("us")}),
         "imports_repositories": pl.DataFrame(schema=imports | {"seen_at": pl.Datetime("us")}),
     } | others
@@ -353,6 +496,82 @@ def test_items_downloads_and_authors_are_three_shares() -> None:
     )
     assert "dump/authors/evidence/oft" not in made
     assert (lora["authors"].as_of, lora["authors"].detector_version) == (SEEN, "d1")
+
+
+def test_families_have_the_parts_of_their_techniques() -> None:
+    rows = [
+        uses("ann", "lora", "locon", downloads=10),
+        uses("ann", "ia3", "lora", "locon", downloads=90),
+        uses("bob", "ia3", downloads=0),
+        uses("cat", "other:NEW"),
+    ]
+    made = estimated(frames(subjects(*rows)), REGISTRY)
+    families = {row.estimate_id: row for row in made if isinstance(row, FamilyEstimate)}
+    one = families["family/dump/repositories/evidence/low-rank"]
+    # the first wholly, of the second two of three parts
+    assert (one.share, one.total, one.family) == (pytest.approx((1 + 2 / 3) / 4), 4, "low-rank")
+    assert families["family/dump/repositories/evidence/unknown"].share == pytest.approx(1 / 4)
+    assert families["family/dump/authors/evidence/low-rank"].share == pytest.approx((1 + 2 / 3) / 2 / 3)
+    assert families["family/dump/downloads/evidence/low-rank"].share == pytest.approx((10 + 90 * 2 / 3) / 100)
+    assert families["family/dump/repositories/evidence/orthogonal"].share == 0, "a family that nobody uses has a bound"
+    single, other = by_id(made)["dump/repositories/evidence/ia3"], families["family/dump/repositories/evidence/scaling"]
+    assert (single.share, single.low, single.high, single.outer_high) == (
+        other.share,
+        other.low,
+        other.high,
+        other.outer_high,
+    )
+    # two techniques of a family on the same items are not two independent shares
+    both = [uses(f"a{n}", *(("lora", "locon") if n % 2 else ("ia3",))) for n in range(100)]
+    made = estimated(frames(subjects(*both)), REGISTRY)
+    half = next(row for row in made if isinstance(row, FamilyEstimate) and row.family == "low-rank")
+    assert (half.share, half.effective_size) == (0.5, pytest.approx(99))
+
+
+def test_variants_of_unread_configs_are_in_doubt() -> None:
+    rows = [uses(f"a{n}", "lora", overlays=["dora"] if n < 20 else [], config_status="ok") for n in range(100)]
+    rows += [uses(f"b{n}", "lora", config_status=None) for n in range(100)]
+    made = by_id(estimated(frames(subjects(*rows)), REGISTRY))["dump/repositories/overlay/dora"]
+    assert made.share == 0.1
+    assert made.outer_low == pytest.approx(made.low, abs=1e-9)
+    assert made.outer_high == pytest.approx(wilson_interval([0.6 * 199], [199]).row(0)[2], abs=1e-3)
+    assert made.caveat is not None
+    assert "whose config was not read" in made.caveat
+
+
+def test_a_dump_widens_by_what_the_listing_shows_and_it_lacks() -> None:
+    rows = [uses(f"a{n}", "lora" if n % 2 else "ia3", downloads=1) for n in range(200)]
+    lacks = pl.DataFrame(
+        [{"source": "dump", "subject_id": f"c{n}/x", "author": f"c{n}", "downloads": 9} for n in range(200)]
+    )
+    plain = by_id(estimated(frames(subjects(*rows)), REGISTRY))
+    made = by_id(estimated(frames(subjects(*rows), dump_lacks=lacks), REGISTRY))
+    for measure, low, high in (("repositories", 0.25, 0.75), ("authors", 0.25, 0.75), ("downloads", 0.05, 0.95)):
+        before, after = (each[f"dump/{measure}/evidence/lora"] for each in (plain, made))
+        assert (after.share, after.low, after.high, after.subjects) == (
+            before.share,
+            before.low,
+            before.high,
+            before.subjects,
+        )
+        assert after.outer_low is not None
+        assert after.outer_high is not None
+        assert after.outer_low < low
+        assert 0.01 < low - after.outer_low < 0.05
+        assert 0.01 < after.outer_high - high < 0.05
+        assert after.caveat is not None
+        assert "200 adapters that the listing shows" in after.caveat
+    others = frames(subjects(*[row | {"source": "cards"} for row in rows]), dump_lacks=lacks)
+    assert "the listing shows" not in str(by_id(estimated(others, REGISTRY))["cards/cards/evidence/lora"].caveat)
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf, 0.0, -1.0, 1e300, None])
+def test_a_broken_weight_leaves_its_item_out(weight: float | None) -> None:
+    rows = [uses(f"a{n}", "lora" if n % 2 else "ia3") for n in range(20)]
+    made = by_id(estimated(frames(subjects(*rows, uses("b", "oft", weight=weight))), REGISTRY))
+    assert made["dump/repositories/evidence/oft"].share == 0
+    assert made["dump/repositories/evidence/lora"].share == 0.5
+    assert "1 items without a usable weight" in str(made["dump/repositories/evidence/lora"].caveat)
 
 
 @pytest.mark.parametrize(
@@ -481,21 +700,44 @@ ROWS = st.fixed_dictionaries(
         "card_status": st.sampled_from([None, "ok", "missing", "gated"]),
         "config_status": st.sampled_from([None, "ok", "failed"]),
         "site_type": st.sampled_from([None, "LORA", "LoCon", "VAE"]),
+        "stratum": st.sampled_from(["x", "y"]),
     }
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(ROWS, max_size=12), st.integers(0, 5))
-def test_no_input_gives_a_number_that_is_none(rows: list[dict[str, Any]], unread: int) -> None:
+LACKS = st.lists(
+    st.fixed_dictionaries(
+        {"author": st.sampled_from(["a", "z", None]), "downloads": st.sampled_from([None, 0, -3, 2**62])}
+    ),
+    max_size=3,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(ROWS, max_size=12), st.sampled_from([0, 1, 5, 10**11]), st.integers(0, 3), LACKS)
+def test_no_input_gives_a_number_that_is_none(
+    rows: list[dict[str, Any]], unread: int, elsewhere: int, lacking: list[dict[str, Any]]
+) -> None:
     items = subjects(*rows)
     counts = items.filter(pl.col("source") == "hub").group_by("source", "stratum").len("read")
     strata = counts.select("source", "stratum", frame_size=pl.col("read").cast(pl.Int64) + unread)
+    if elsewhere and strata.height:
+        strata.extend(
+            pl.DataFrame([{"source": "hub", "stratum": "of which nothing was read", "frame_size": elsewhere}])
+        )
+    owned = items.filter(pl.col("source") == "hub").drop_nulls("author").group_by("source", "author", "stratum").len()
+    owned = owned.select("source", "author", "stratum", repositories=pl.col("len").cast(pl.Int64) + unread)
     items = items.join(counts, on=["source", "stratum"], how="left").with_columns(
         weight=(pl.col("read") + unread).fill_null(1) / pl.col("read").fill_null(1)
     )
-    made = list(by_id(estimated(frames(items.drop("read"), strata=strata), REGISTRY)).values())
-    sums: dict[tuple[str, str], float] = {}
+    lacks = pl.DataFrame(
+        [{"source": "dump", "subject_id": f"l/{n}"} | row for n, row in enumerate(lacking)],
+        schema={"source": pl.String, "subject_id": pl.String, "author": pl.String, "downloads": pl.Int64},
+    )
+    everything = frames(items.drop("read"), strata=strata, author_frame=owned, dump_lacks=lacks)
+    records = estimated(everything, REGISTRY)
+    made = [row for row in records if isinstance(row, Estimate | FamilyEstimate)]
+    sums: dict[tuple[str, str, str], float] = {}
     for row in made:
         numbers = [row.count, row.total, row.share, row.low, row.high, row.outer_low, row.outer_high]
         numbers += [row.effective_size, row.design_effect]
@@ -509,7 +751,10 @@ def test_no_input_gives_a_number_that_is_none(rows: list[dict[str, Any]], unread
             if row.outer_low is not None and row.outer_high is not None:
                 assert 0 <= row.outer_low <= row.low
                 assert row.high <= row.outer_high <= 1
+            if row.rule in ("evidence", "overlay"):
+                assert row.outer_low is not None, "nothing is said of what was not seen"
         if row.rule == "evidence":
-            sums[row.source, row.measure] = sums.get((row.source, row.measure), 0.0) + row.share
+            key = (type(row).__name__, row.source, row.measure)
+            sums[key] = sums.get(key, 0.0) + row.share
     assert all(total == pytest.approx(1) for total in sums.values())
     assert len({row.estimate_id for row in made}) == len(made)

@@ -203,11 +203,17 @@ def test_a_recipe_that_sits_on_no_technique_is_left_out_of_used(cards: Path) -> 
     assert totals["mentioned", "all"] == (1, 2, 0, 0)
 
 
-def test_a_config_without_peft_type_is_no_wrong_method(configs: Path) -> None:
-    (configs / "labels.csv").write_text("file,peft_type,variant_flags\n1.json,,\n2.json,,\n")
-    (configs / "1.json").write_text('{"config": {"mh_adapter": true, "output_adapter": true}}')
-    (configs / "2.json").write_text('{"peft_type": "LORA"}')
-    assert counts(scores(configs), "all")["method", "all"] == (2, 0, 1, 0)
+def test_a_config_without_peft_type_is_labelled_by_its_method(configs: Path) -> None:
+    (configs / "labels.csv").write_text(
+        "file,peft_type,method,variant_flags\n1.json,,bottleneck_adapter,\n2.json,,,\n3.json,LORA,,\n"
+    )
+    for number in (1, 2):
+        (configs / f"{number}.json").write_text('{"config": {"mh_adapter": true, "output_adapter": true}}')
+    (configs / "3.json").write_text('{"peft_type": "LORA"}')
+    assert counts(scores(configs), "all")["method", "all"] == (3, 2, 1, 0)
+    (configs / "labels.csv").write_text("file,peft_type,method,variant_flags\n1.json,,nothing_known,\n")
+    with pytest.raises(ConfigError, match="method"):
+        scores(configs)
 
 
 def test_floors(cards: Path) -> None:

@@ -31,8 +31,11 @@ LAYERS = {
     "ask": 3,
     "pipeline": 3,
     "evaluate": 3,
+    "explain": 3,
+    "bundle": 3,
     "report": 4,
     "bench_cli": 4,
+    "cli_figures": 4,
     "cli": 5,
     "__main__": 6,
 }

@@ -215,6 +215,7 @@ def test_a_stopped_crawl_resumes_where_it_was(run: Run, db: Path, tmp_path: Path
         told = run("status")
         assert told.returncode == 0
         assert ("a crawl was stopped" in told.stderr) == (how is signal.SIGKILL), told.stderr
+        assert "estimates are older than what was read from hub: 'hubstats estimate'" in told.stderr
         asked = [entry.path for entry in hub.requests if "/resolve/" in entry.path]
         hub.forget()
         hub.latency = 0
@@ -228,6 +229,7 @@ def test_a_stopped_crawl_resumes_where_it_was(run: Run, db: Path, tmp_path: Path
     assert one(db, "SELECT count(*) FROM model_card") == one(db, "SELECT count(*) FROM sample_frame")
     assert one(db, "SELECT count(*) FROM model_card WHERE status = 'failed'") == 0
     assert pending(tmp_path / "hubstats.duckdb.spool") == {}
+    assert "older" not in run("status").stderr
 
 
 def test_readers_get_in_while_a_crawl_runs(run: Run, db: Path, tmp_path: Path) -> None:

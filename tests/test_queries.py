@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars
 import pytest
 
 from hubstats.errors import QueryError
 from hubstats.estimate import INPUTS, add_intervals, estimate_all
 from hubstats.queries import Query, find, get, parse
-from hubstats.store import migrations, read_input
+from hubstats.store import DERIVED, migrations, read_input
 from hubstats.techniques import Registry, Technique
 
 EXPECTED = Path(__file__).parent / "expected"
@@ -36,12 +37,13 @@ def connect() -> duckdb.DuckDBPyConnection:
 def registry() -> Registry:
     return Registry(
         [
-            Technique("lora", "LoRA", "low-rank", "method", peft_type="LORA", site_types=("LORA",)),
-            Technique("adalora", "AdaLoRA", "low-rank", "method", peft_type="ADALORA"),
-            Technique("ia3", "(IA)3", "scaling", "method", peft_type="IA3"),
-            Technique("loha", "LoHa", "low-rank", "method", peft_type="LOHA"),
-            Technique("oft", "OFT", "orthogonal", "method", peft_type="OFT"),
-            Technique("dora", "DoRA", "low-rank", "variant", "lora", peft_type="LORA", site_types=("DoRA",)),
+            Technique("lora", "LoRA", "low-rank", "method", library="peft", peft_type="LORA", site_types=("LORA",)),
+            Technique("adalora", "AdaLoRA", "low-rank", "method", library="peft", peft_type="ADALORA"),
+            Technique("ia3", "(IA)3", "scaling", "method", library="peft", peft_type="IA3"),
+            Technique("loha", "LoHa", "low-rank", "method", library="peft", peft_type="LOHA"),
+            Technique("oft", "OFT", "orthogonal", "method", library="peft", peft_type="OFT"),
+            Technique("dora", "DoRA", "low-rank", "variant", "lora", "peft", "LORA", site_types=("DoRA",)),
+            Technique("qlora", "QLoRA", "low-rank", "recipe", "lora", "peft"),
             Technique("locon", "LoCon", "low-rank", "external", "lora", site_types=("LoCon",)),
             Technique("textual_inversion", "TI", "soft-prompt", "external", site_types=("TextualInversion",)),
         ]
@@ -50,6 +52,13 @@ def registry() -> Registry:
 
 def fill(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute((EXPECTED / "rows.sql").read_text(encoding="utf-8"))
+    derive(connection)
+
+
+def derive(connection: duckdb.DuckDBPyConnection) -> None:
+    """Every derived table, as the estimate stage fills it."""
+    for table in DERIVED:
+        connection.execute(f"INSERT INTO {table} BY NAME {read_input(f'{table}_rows')}")
     made = estimate_all({name: connection.sql(read_input(name)).pl() for name in INPUTS}, registry())
     for table, rows in made.items():
         columns = [row[0] for row in connection.execute(f"DESCRIBE {table.TABLE}").fetchall()]
@@ -102,7 +111,7 @@ def test_empty_file_gives_no_rows(empty: duckdb.DuckDBPyConnection, query: Query
 
 @pytest.mark.parametrize("query", NAMED)
 def test_no_owner_leaves_a_query(filled: duckdb.DuckDBPyConnection, query: Query) -> None:
-    owners = ["qann", "qbob", "qcat", "qdan", "qeve", "qfay", "quna", "qurs", "qula", "qo1", "qo2"]
+    owners = ["qann", "qbob", "qcat", "qdan", "qeve", "qfay", "qgus", "quna", "qurs", "qula", "qo1", "qo2"]
     assert not [owner for owner in owners if owner in answer(filled, query)]
 
 
@@ -140,9 +149,32 @@ def test_parameters_reach_the_query(filled: duckdb.DuckDBPyConnection) -> None:
     assert [line.split(",")[:4] for line in shares] == [
         ["civitai", "checkpoints", "site_type", technique] for technique in ("lora", "dora", "locon")
     ]
-    assert "cards + configs" not in answer(filled, get("mention_recall"), pair_imports=False)
+    assert "hub,2025-07-01,lora,0.5," in answer(filled, get("share_by_month"), rule="blog")
+    assert "hub,2025-07-01" not in answer(filled, get("share_by_month"), rule="overlay")
     own = answer(filled, get("published_frontier"), origin="own").splitlines()[1:]
-    assert own == ["MetaMathQA,lora/x-rank32,0.1,10,True,lora,"]
+    assert own == ["MetaMathQA,lora/x-rank32,0.1,10,True,lora,,,,0.0178762,0.40415,,,,"], "Wilson on 1 of 10"
+
+
+def test_a_sum_that_exceeds_its_total_by_rounding_is_the_whole() -> None:
+    query = read("-- title: a\n-- count: k\n-- total: n\nSELECT 1;")
+    given = polars.DataFrame({"k": [25.231868364419853, None], "n": [25.231868364419846, 5.0]})
+    assert add_intervals(given, query)["share"].to_list() == [1.0, None]
+    with pytest.raises(QueryError, match="no share"):
+        add_intervals(polars.DataFrame({"k": [1.001], "n": [1.0]}), query)
+
+
+def test_base_models_are_those_of_enough_authors_and_the_largest(filled: duckdb.DuckDBPyConnection) -> None:
+    def bases(**given: Any) -> list[str]:
+        frame = filled.sql(get("share_by_base_model").sql, params=get("share_by_base_model").bind(given)).pl()
+        return [
+            base
+            for source, base in frame.select("source", "base_model").unique(maintain_order=True).iter_rows()
+            if source == "hub"
+        ]
+
+    assert bases() == ["meta/base"]
+    assert bases(authors=1) == ["meta/base", "other/base"]
+    assert bases(authors=1, top=1) == ["meta/base"]
 
 
 def test_frontier_equals_a_search_over_pairs() -> None:
@@ -159,6 +191,7 @@ def test_frontier_equals_a_search_over_pairs() -> None:
             )
             for metric, value in (("test_accuracy", accuracy), ("peak_memory", memory)):
                 connection.execute("INSERT INTO bench_metric VALUES (?, ?, ?, '', '')", [name, metric, value])
+        derive(connection)
         frame = connection_frame(connection, get("published_frontier"))
     best = {
         name

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import duckdb
@@ -14,12 +14,15 @@ import pytest
 
 from hubstats.errors import QueryError, StoreBusy, StoreError
 from hubstats.records import (
+    AdapterConfig,
     CodeFile,
     CodeImport,
     Detection,
     Document,
+    Estimate,
     Failure,
     HubModel,
+    ImageCheckpoint,
     ModelCard,
     Page,
     Record,
@@ -191,6 +194,116 @@ def test_a_card_that_could_be_read_after_all_is_no_failure(db: Path) -> None:
     take(db, (Failure("cards", "a", "a.md", "unreadable"), Failure("cards", "b", "b.md", "unreadable")))
     take(db, (ModelCard("cards", "a", "ok", "text"),))
     assert rows(db, "SELECT subject_id FROM failure") == [("b",)]
+
+
+# --- derived tables -----------------------------------------------------------------------------------------------
+
+
+def derived(db: Path) -> None:
+    with Store.open(db, write=True) as store, store.transaction():
+        store.derive()
+
+
+def test_derived_tables_come_in_the_order_they_need_and_twice_is_once(db: Path) -> None:
+    take(db, (ModelCard("cards", "a", "ok", "LoRA"), ImageCheckpoint("civitai", "7", "LORA", creator="c", downloads=3)))
+    take(
+        db, (Verdict("cards", "a", "lora", "used", "prose", overlays=("qlora", "dora", "qlora"), detector_version="1"),)
+    )
+    for _ in range(2):
+        derived(db)
+        assert rows(db, "SELECT source, subject_id, weight, state, techniques, overlays FROM subject ORDER BY 1") == [
+            ("cards", "a", 1.0, "used", ["lora"], ["dora", "qlora"]),
+            ("civitai", "7", 1.0, "none", [], []),
+        ]
+        assert rows(db, "SELECT source, technique, part FROM adapter") == [("cards", "lora", 1.0)]
+    take(db, (ModelCard("cards", "b", "ok", "x"),))
+    assert len(rows(db, "SELECT * FROM subject")) == 2, "what was crawled since waits for the next estimate"
+
+
+@pytest.mark.parametrize(
+    ("card", "config", "version"),
+    [
+        ("# x\n### Framework versions\n\n- PEFT 0.7.1\n- PEFT 0.9.9\n", None, "0.7.1"),
+        ("# x\r\n- PEFT 0.5.0.dev0\r\n", None, "0.5.0"),
+        ("# x\n- PEFT 0.5", None, "0.5.0"),
+        ("# x\n- PEFT 0.7.1", '{"peft_version": "0.17.0"}', "0.17.0"),
+        ("# x\n- PEFT 0.7.1", '{"peft_version": null}', "0.7.1"),
+        ("# x\n- PEFT 0.7.1", '{"peft_version": "0.18.2.dev0@abc"}', "0.18.2"),
+        ("# x\n- PEFT 0.7.1", "not json", "0.7.1"),
+        ("# x\n- PEFT 0.7.1", '{"nested": {"peft_version": "0.1.0"}, "peft_version": ["0.2.0"]}', "0.7.1"),
+        (None, '{"peft_version": "latest"}', None),
+        (None, '{"peft_version": "12345.1.1"}', None),
+        ("I like PEFT 0.7.1, and\nuse PEFT 0.7.1\n- PEFT methods\n- PEFT 1234.5.6", None, None),
+    ],
+)
+def test_version_of_peft(db: Path, card: str | None, config: str | None, version: str | None) -> None:
+    take(db, (ModelCard("x", "a", "ok", card), AdapterConfig("x", "a", "ok", "LORA", config)))
+    derived(db)
+    assert rows(db, "SELECT peft_version FROM subject") == [(version,)]
+
+
+def test_weights_are_of_those_read_in_the_newest_draw(db: Path) -> None:
+    models = tuple(HubModel("hub", f"o/{n}", author="o", has_card=True, has_adapter_config=False) for n in range(9))
+    take(db, models, tuple(ModelCard("hub", f"o/{n}", "ok", "x") for n in (0, 1, 5)))
+    with Store.open(db, write=True) as store:
+        store.execute(
+            "INSERT INTO sample_stratum BY NAME SELECT 'hub' AS source, seed, stratum, size AS frame_size,"
+            " 2 AS sample_size, drawn_at, 'stratified' AS design FROM (VALUES (0, 'old', 9, TIMESTAMP '2026-01-01'),"
+            " (1, 'a', 6, TIMESTAMP '2026-01-02'), (1, 'b', 3, TIMESTAMP '2026-01-02'))"
+            " draws (seed, stratum, size, drawn_at)"
+        )
+        store.execute(
+            "INSERT INTO sample_frame BY NAME SELECT 'hub' AS source, seed, 'o/' || n AS model_id, stratum,"
+            " n AS draw_rank, 0.5 AS inclusion_probability FROM (VALUES (0, 'old', 5), (1, 'a', 0), (1, 'a', 1),"
+            " (1, 'b', 2)) t (seed, stratum, n)"
+        )
+    derived(db)
+    assert rows(db, "SELECT subject_id, stratum, weight FROM subject ORDER BY 1") == [
+        ("o/0", "a", 3.0),
+        ("o/1", "a", 3.0),
+    ]
+
+
+def test_making_the_derived_tables_again_does_not_let_the_file_grow(db: Path) -> None:
+    with Store.open(db, write=True) as store:
+        store.execute(
+            "INSERT INTO model_card BY NAME SELECT 'cards' AS source, md5(n::VARCHAR) AS model_id, 'ok' AS status"
+            " FROM range(60000) numbers (n)"
+        )
+    sizes = []
+    for _ in range(6):
+        derived(db)
+        sizes.append(db.stat().st_size)
+    assert max(sizes[2:]) <= sizes[1] * 1.1, sizes
+
+
+def test_a_derived_table_becomes_what_was_made(db: Path) -> None:
+    def figure(name: str, **given: object) -> Estimate:
+        fixed = dict.fromkeys((field.name for field in fields(Estimate)), None)
+        fixed |= {"estimate_id": name, "source": "hub", "measure": "m", "rule": "r", "technique": "t", "subjects": 3}
+        return Estimate(**fixed | {"method": "way", "detector_version": "1"} | given)  # type: ignore[arg-type]
+
+    east = timezone(timedelta(hours=2))
+    with Store.open(db, write=True) as store:
+        with store.transaction():
+            store.replace("estimate", [figure("a", share=0.25), figure("b")])
+        with store.transaction():
+            store.replace("estimate", [figure("b", share=1, as_of=datetime(2026, 1, 1, 2, tzinfo=east)), figure("c")])
+        with pytest.raises(StoreError, match="NOT NULL"), store.transaction():
+            store.replace("estimate", [figure("d", method=None)])
+    assert rows(db, "SELECT estimate_id, share, as_of, caveat FROM estimate ORDER BY 1") == [
+        ("b", 1.0, datetime(2026, 1, 1, 0), None),
+        ("c", None, None, None),
+    ]
+    with Store.open(db, write=True) as store, store.transaction():
+        store.replace("estimate", [])
+    assert rows(db, "SELECT * FROM estimate") == []
+
+
+@pytest.mark.parametrize("table", sorted(record_classes()))
+def test_every_table_can_be_replaced(db: Path, table: str) -> None:
+    with Store.open(db, write=True) as store, store.transaction():
+        store.replace(table, [])
 
 
 def test_odd_text_survives(db: Path) -> None:

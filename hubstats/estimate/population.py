@@ -7,7 +7,8 @@ rule                  population                                     goes to
 evidence              adapters: items that are shown to use at       the technique the strongest evidence shows;
                       least one technique (verdict used, several     several share the item equally, so that
                       or conflict)                                   shares sum to 1
-overlay               the same                                       each variant or recipe on top; no sum
+overlay               the same                                       each variant or recipe on top; no sum, and so
+                                                                     no families
 blog                  cards that name exactly one technique          the one named
 blog_folded           the same, QLoRA counted as LoRA                the one named
 site_type             weight adapters: LORA, LoCon, DoRA             the type the uploader chose
@@ -18,38 +19,46 @@ imports_repositories  repositories that use peft, copies of files    the techniq
                       and tests, docs, vendored code left out        equally
 
 Measures: the items themselves (repositories, cards, configs, checkpoints, files); `downloads`, each item counted as
-often as it was downloaded; `authors`, each author one vote, split equally over their items of the population.
-Where items are a sample the number of an author's items is the number seen plus, for each stratum, the author's
-unread repositories times the part of read ones that belong to the population: a prediction, exact once all are read.
+often as it was downloaded; `authors`, each author one vote, split equally over their items of the population (see
+hubstats.estimate.author_votes for what that is where only some of them were read). A family has the parts of its
+techniques: an item with two techniques of one family counts for it once, wholly.
 
 Unseen, for the outer interval: by `evidence`, items of unknown technique, and items that show none while a config
-is gated, disabled, private or failed, or while there is no card to read and no PEFT config; by the blog's rules,
-items without a readable card; and strata of the frame of which nothing was read.
+is gated, disabled, private or failed, or while there is no card to read and no PEFT config; by `overlay` the same, and
+of adapters whose config was not read that they have no variant; by the blog's rules, items without a readable card;
+strata of the frame of which nothing was read; and of a dump, the adapters that the listing shows and that it lacks
+although they are older than it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hubstats.estimate.survey import Design, Share, estimate_shares
-from hubstats.records import Estimate, NotEstimated, Record
+from hubstats.estimate.author_votes import AuthorVotes
+from hubstats.estimate.figures import NO_FAMILY, Level, Maker, utc
+from hubstats.estimate.survey import Design, estimate_shares
+from hubstats.records import Estimate, FamilyEstimate, NotEstimated, Record
 from hubstats.techniques import Registry
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
-    from numpy.typing import NDArray
 
-    from hubstats.estimate.survey import Floats, Integers
+    from hubstats.estimate.survey import Booleans, Floats, Integers
 
-    Booleans = NDArray[np.bool_]
     Votes = dict[str, tuple[Integers, Floats]]
 
-INPUTS: tuple[str, ...] = ("subjects", "strata", "author_frame", "imports_files", "imports_repositories")
-TABLES: tuple[type[Record], ...] = (Estimate, NotEstimated)
+INPUTS: tuple[str, ...] = (
+    "subjects",
+    "strata",
+    "author_frame",
+    "dump_lacks",
+    "imports_files",
+    "imports_repositories",
+)
+TABLES: tuple[type[Record], ...] = (Estimate, FamilyEstimate, NotEstimated)
+
 
 UNIT: Mapping[str, str] = {"cards": "cards", "configs": "configs", "code": "configs", "snapshot": "configs"}
 """What an item of a source is, where it is no repository (hub, dump) and no checkpoint (a source with site types)."""
@@ -59,6 +68,9 @@ WEIGHT_ADAPTERS = ("lora", "locon", "dora")
 
 CENSUS = ("hub", "dump")
 """Sources whose zero means something: methods of the registry that were not seen get a row."""
+
+LARGEST_WEIGHT = 1e12
+"""No frame has more repositories than that; a larger weight, or none, is a broken row."""
 
 CONVENIENCE = "no probability sample: {}; the interval covers authors only, not the choice"
 CAVEATS: Mapping[str, str] = {
@@ -83,7 +95,10 @@ class _Rule:
     unseen: Booleans | None
     empty: str
     """Why there is nothing to estimate, when the population is empty."""
-    units_only: bool = False
+    parts: bool = True
+    """The parts of an item sum to 1, so that they sum over families too."""
+    doubtful: Booleans | None = None
+    """Items of the population that may use what they do not show."""
 
 
 def estimate(frames: Mapping[str, pl.DataFrame], registry: Registry) -> Iterator[Record]:
@@ -94,7 +109,7 @@ def estimate(frames: Mapping[str, pl.DataFrame], registry: Registry) -> Iterator
         yield from rows
     for name, measure in (("imports_files", "files"), ("imports_repositories", "repositories")):
         for (source,), pairs in _by_source(frames[name]):
-            yield from _imports(str(source), measure, name, pairs)
+            yield from _imports(str(source), measure, name, pairs, registry)
 
 
 def _by_source(frame: pl.DataFrame) -> list[tuple[tuple[Any, ...], pl.DataFrame]]:
@@ -114,17 +129,26 @@ class _Source:
     ) -> None:
         import polars as pl
 
-        self.source, self.registry, self.rows = source, registry, rows
-        self.items = items.with_row_index("item")
+        self.source, self.rows = source, rows
+        self.methods = [technique.key for technique in registry if technique.kind == "method"]
+        self.families = {technique.key: technique.family for technique in registry}
+        self.registry = registry
         here = pl.col("source") == source
         self.strata = frames["strata"].filter(here)
-        self.author_frame = frames["author_frame"].filter(here)
         self.sampled = self.strata.height > 0
+        usable = items.filter(pl.col("weight").is_finite() & pl.col("weight").is_between(0, LARGEST_WEIGHT, "right"))
+        self.unusable = items.height - usable.height
+        lacks = frames["dump_lacks"].filter(here) if not self.sampled else frames["dump_lacks"].clear()
+        self.lacking = lacks.height
+        if lacks.height:
+            usable = pl.concat([usable, _unseen_rows(lacks, usable)], how="vertical_relaxed")
+        self.items = usable.with_row_index("item")
+        self.author_votes = AuthorVotes(self.items, frames["author_frame"].filter(here))
         self.design, self.unread = self._design()
         self.measure = (
             "checkpoints" if items["site_type"].null_count() < items.height else UNIT.get(source, "repositories")
         )
-        self.as_of = _utc(items["seen_at"].max())
+        self.as_of = utc(items["seen_at"].max())
         self.detector = str(items["detector_version"].drop_nulls().max() or "")
 
     def estimate(self) -> None:
@@ -133,9 +157,8 @@ class _Source:
                 self.rows.append(NotEstimated(self.source, self.measure, rule.name, rule.empty))
                 continue
             self._estimate(rule, self.measure, self._units, unread=self.unread)
-            if not rule.units_only:
-                self._estimate(rule, "authors", self._author_votes)
-                self._estimate(rule, "downloads", self._downloads)
+            self._estimate(rule, "authors", self.author_votes)
+            self._estimate(rule, "downloads", self._downloads)
 
     # --- design ---------------------------------------------------------------------------------------------------
 
@@ -154,7 +177,7 @@ class _Source:
             cluster=clusters.to_series().to_numpy().astype(np.int64),
             stratum=codes["code"].to_numpy().astype(np.int64),
             drawn=read["read"].to_numpy().astype(np.float64),
-            fraction=1 / read["weight"].cast(pl.Float64).to_numpy(),
+            fraction=np.minimum(1 / read["weight"].cast(pl.Float64).to_numpy(), 1),
         )
         return design, float(unread)
 
@@ -176,16 +199,16 @@ class _Source:
         adapters = self._mask(established)
         used = self._listed("techniques")
         if self.source in CENSUS:
-            for technique in self.registry:
-                if technique.kind == "method" and adapters.any():
-                    used.setdefault(technique.key, _nobody())
+            for key in self.methods:
+                used.setdefault(key, _nobody())
         nothing = "nothing here is shown to use a technique"
         yield _Rule("evidence", used, adapters, self._mask(unseen), nothing)
         if adapters.any():
             overlays = {
                 key: (items, parts * 0 + 1) for key, (items, parts) in self._listed("overlays", established).items()
             }
-            yield _Rule("overlay", overlays, adapters, None, nothing, units_only=True)
+            no_config = self._mask(~config_read & pl.col("site_type").is_null())
+            yield _Rule("overlay", overlays, adapters, self._mask(unseen), nothing, parts=False, doubtful=no_config)
         if self._mask(pl.col("card_status").is_not_null()).any():
             for rule, column in (("blog", "blog_technique"), ("blog_folded", "blog_technique_folded")):
                 named = pl.col(column).is_not_null()
@@ -229,25 +252,6 @@ class _Source:
 
         return np.where(within, self.items["downloads"].fill_null(0).to_numpy(), 0).astype(np.float64)
 
-    def _author_votes(self, within: Booleans) -> Floats:
-        """1 / (the author's items of the population), 0 where the author is not known."""
-        import numpy as np
-        import polars as pl
-
-        items = self.items.select("item", "author", "stratum", pl.Series("within", within))
-        owned = items.group_by("author").agg(pl.col("within").sum().cast(pl.Float64).alias("seen"))
-        if self.sampled:
-            rates = items.group_by("stratum").agg(pl.col("within").mean().alias("rate"))
-            read = items.group_by("author", "stratum").agg(pl.len().alias("read"))
-            unread = self.author_frame.join(read, on=["author", "stratum"], how="left").join(rates, on="stratum")
-            missing = (pl.col("repositories") - pl.col("read").fill_null(0)).clip(lower_bound=0) * pl.col("rate")
-            expected = unread.group_by("author").agg(missing.sum().alias("expected"))
-            owned = owned.join(expected, on="author", how="left")
-            owned = owned.with_columns(pl.col("seen") + pl.col("expected").fill_null(0))
-        number = items.join(owned, on="author", how="left", maintain_order="left")["seen"].fill_null(0).to_numpy()
-        votes: Floats = np.divide(1.0, number, out=np.zeros(len(within)), where=within & (number > 0))
-        return votes
-
     # --- estimates ------------------------------------------------------------------------------------------------
 
     def _estimate(
@@ -263,30 +267,87 @@ class _Source:
             reasons = {"authors": "no author is known", "downloads": "no downloads are known, or all are 0"}
             self.rows.append(NotEstimated(self.source, measure, rule.name, reasons.get(measure, rule.empty)))
             return
-        outer = None if rule.unseen is None else sizes(rule.within | rule.unseen)
+        votes: dict[tuple[Level, str], tuple[Integers, Floats]] = {
+            ("technique", technique): use for technique, use in rule.votes.items()
+        }
+        if rule.parts:
+            votes |= {("family", family): use for family, use in self._by_family(rule.votes).items()}
         shares = estimate_shares(
-            self.design, size, rule.votes, outer_size=outer, unread=0.0 if outer is None else unread
+            self.design,
+            size,
+            votes,
+            outer_size=None if rule.unseen is None else sizes(rule.within | rule.unseen),
+            doubtful=rule.doubtful,
+            unread=unread,
+            sums={key for key in votes if key[0] == "family"},
         )
+        way = "design-weighted share (Hajek)" if self.sampled else "unweighted share"
+        uncertain = "strata and authors" if self.sampled else "authors"
+        made = Maker(self.source, measure, rule.name, f"{way}; variance over {uncertain}", self.detector, self.as_of)
+        subjects = int((size > 0).sum())
+        caveats = self._caveats(rule, measure, size)
+        self.rows.extend(
+            made.record(level, key, share, subjects, caveats)
+            for (level, key), share in shares.items()
+            if share.count > 0 or measure == self.measure
+        )
+
+    def _by_family(self, votes: Votes) -> Votes:
+        import numpy as np
+
+        members: dict[str, list[str]] = {}
+        for technique in votes:
+            members.setdefault(self.families.get(technique, NO_FAMILY), []).append(technique)
+        made: Votes = {}
+        for family, techniques in sorted(members.items()):
+            parts = np.zeros(self.items.height)
+            for technique in techniques:
+                parts[votes[technique][0]] += votes[technique][1]
+            items = np.flatnonzero(parts)
+            made[family] = (items, np.minimum(parts[items], 1))
+        return made
+
+    def _caveats(self, rule: _Rule, measure: str, size: Floats) -> list[str]:
         caveats = [CAVEATS.get(self.source, "")]
         if self.unread:
             caveats.append(f"nothing was read yet of strata with {self.unread:.0f} repositories")
+        if self.lacking and rule.unseen is not None:
+            caveats.append(
+                f"{self.lacking} adapters that the listing shows are as old as the dump and not in it: they are "
+                "in the outer interval"
+            )
+        if self.unusable:
+            caveats.append(f"{self.unusable} items without a usable weight are left out")
         left_out = int((rule.within & (size == 0)).sum())
         if left_out and measure == "authors":
             caveats.append(f"{left_out} items of unknown authors are left out")
         if left_out and measure == "downloads":
             caveats.append(f"{left_out} items with no downloads, or hidden ones, count for nothing")
-        way = "design-weighted share (Hajek)" if self.sampled else "unweighted share"
-        uncertain = "strata and authors" if self.sampled else "authors"
-        made = _Maker(self.source, measure, rule.name, f"{way}; variance over {uncertain}", self.detector, self.as_of)
-        subjects = int((size > 0).sum())
-        self.rows.extend(
-            made.record(technique, share, subjects, caveats)
-            for technique, share in shares.items()
-            if share.count > 0 or measure == self.measure
-        )
+        if measure == "authors" and self.sampled:
+            caveats.append("how many items an author has is predicted where not all of them were read")
+        if rule.doubtful is not None and rule.doubtful.any():
+            caveats.append("adapters whose config was not read count as without it; the outer interval does not")
+        return caveats
 
 
-def _imports(source: str, measure: str, rule: str, pairs: pl.DataFrame) -> Iterator[Estimate]:
+def _unseen_rows(lacks: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
+    """Rows of repositories that the listing shows and the source lacks, as `like` has them: of unknown technique."""
+    import polars as pl
+
+    known = lacks.with_columns(
+        weight=pl.lit(1.0),
+        stratum=pl.lit("listed, not in here"),
+        state=pl.lit("unknown_adapter"),
+        techniques=pl.lit([], like.schema["techniques"]),
+        overlays=pl.lit([], like.schema["overlays"]),
+    )
+    return known.select(
+        pl.col(name).cast(kind) if name in known.columns else pl.lit(None, kind).alias(name)
+        for name, kind in like.schema.items()
+    )
+
+
+def _imports(source: str, measure: str, rule: str, pairs: pl.DataFrame, registry: Registry) -> Iterator[Record]:
     """Shares among files or repositories that import peft; `pairs` has a row for each subject and technique."""
     import numpy as np
     import polars as pl
@@ -302,18 +363,30 @@ def _imports(source: str, measure: str, rule: str, pairs: pl.DataFrame) -> Itera
         drawn=np.array([float(items.height)]),
         fraction=np.ones(1),
     )
-    made = _Maker(source, measure, rule, "unweighted share; variance over owners", "", _utc(pairs["seen_at"].max()))
-    for technique, share in estimate_shares(design, np.ones(items.height), _votes(pairs)).items():
-        yield made.record(technique, share, items.height, [CAVEATS.get(source, "")])
+    made = Maker(source, measure, rule, "unweighted share; variance over owners", "", utc(pairs["seen_at"].max()))
+    families = {technique.key: technique.family for technique in registry}
+    parted = pairs.with_columns(part=1 / pl.len().over("item"))
+    names = pl.col("technique").replace_strict(families, default=NO_FAMILY, return_dtype=pl.String)
+    levels: tuple[tuple[Level, pl.DataFrame], ...] = (("technique", parted), ("family", parted.with_columns(names)))
+    for level, votes in levels:
+        for key, share in estimate_shares(design, np.ones(items.height), _sums(votes)).items():
+            yield made.record(level, key, share, items.height, [CAVEATS.get(source, "")])
 
 
 def _votes(pairs: pl.DataFrame) -> Votes:
     """Technique -> its items and the part of each; an item with several techniques is split equally."""
+    import polars as pl
+
+    return _sums(pairs.unique().with_columns(part=1 / pl.len().over("item")))
+
+
+def _sums(parts: pl.DataFrame) -> Votes:
+    """Technique -> its items and the sum of their parts that go to it."""
     import numpy as np
     import polars as pl
 
-    parted = pairs.with_columns((1 / pl.len().over("item")).alias("part"))
-    groups = sorted(parted.group_by("technique", maintain_order=True), key=lambda group: str(group[0][0]))
+    summed = parts.group_by("technique", "item").agg(pl.col("part").sum()).sort("technique", "item")
+    groups = summed.group_by("technique", maintain_order=True)
     return {
         str(technique): (rows["item"].to_numpy().astype(np.int64), rows["part"].to_numpy())
         for (technique,), rows in groups
@@ -324,48 +397,3 @@ def _nobody() -> tuple[Integers, Floats]:
     import numpy as np
 
     return np.zeros(0, np.int64), np.zeros(0)
-
-
-def _utc(moment: Any) -> datetime | None:
-    if not isinstance(moment, datetime):
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class _Maker:
-    """What the estimates of one population and measure have in common."""
-
-    source: str
-    measure: str
-    rule: str
-    method: str
-    detector: str
-    as_of: datetime | None
-
-    def record(self, technique: str, share: Share, subjects: int, caveats: list[str]) -> Estimate:
-        bounded = share.low is not None
-        notes = [note for note in caveats if note] + (
-            [] if bounded else ["a single author, or item of unknown author: no interval"]
-        )
-        return Estimate(
-            estimate_id=f"{self.source}/{self.measure}/{self.rule}/{technique}",
-            source=self.source,
-            measure=self.measure,
-            rule=self.rule,
-            technique=technique,
-            count=share.count,
-            total=share.total,
-            share=share.share,
-            low=share.low,
-            high=share.high,
-            outer_low=share.outer_low,
-            outer_high=share.outer_high,
-            subjects=subjects,
-            effective_size=share.effective_size,
-            design_effect=share.design_effect,
-            method=f"{self.method}; Wilson interval on the effective size" if bounded else self.method,
-            detector_version=self.detector,
-            as_of=self.as_of,
-            caveat="; ".join(notes) or None,
-        )

@@ -10,6 +10,7 @@ superpopulation parameters, Statistica Sinica 8:1131-1151):
 
 * only a sample of the frame was read. Simple random sampling within strata h, f = n / N:
       sum over h of (1 - f) n / (n - 1) * sum over h of (w u - mean)^2                          (SSW 1992, ch. 3.7)
+  A stratum of which one item was read has no spread of its own: its (w u)^2 is taken about 0, the mean of all u.
 * the frame itself came from authors who upload in series, so that 1,000 repositories of one author are not 1,000
   opinions. With authors as the ultimate clusters (Lumley 2010, Complex Surveys, ch. 2), the squared
   sum over an author's repositories in the frame is estimated without bias by
@@ -20,22 +21,37 @@ Authors are not nested in strata, so their sums run across strata: cluster sums 
 lose what an author's repositories in two strata have in common. With everything read (w = 1) only the clusters
 remain; with one repository an author and a small sample only the strata do.
 
-The interval is Wilson's on the effective size R (1 - R) / variance, times (z / t)^2 for the degrees of freedom the
-variance has (Korn and Graubard 1998, Confidence intervals for proportions with small expected number of positive
-counts, Survey Methodology 24:193-201), those by Satterthwaite (1946). At R = 0 or 1 no variance can be estimated, and
-the effective size is Kish's for whole authors: (sum W)^2 / sum W^2.
+A rare technique has few authors, and until one of the rare large uploaders is among them the variance between authors
+looks small: its estimate and the share are low together, and the interval misses what lies above. So what authors
+vary by is judged with the other techniques of the same population: V = sum of the techniques' variances over the sum
+of their R (1 - R), a generalised variance function (Wolter 2007, Introduction to Variance Estimation, 2nd ed., ch. 7).
+A technique's own variance v with d degrees of freedom is squeezed to (d v + D V R (1 - R)) / (d + D), D = PRIOR_FREEDOM
+(Smyth 2004, Statistical Applications in Genetics and Molecular Biology 3:3), never below v, with d + D degrees or as
+many as V has. benchmarks/coverage.py shows what it does. For target `frame` there is nothing to squeeze, and the
+degrees of freedom are those of the items' squared residuals, so that a few with large weights do not pass for many.
+
+Domains (SSW 1992, ch. 10.3): a share among some items only, such as one month's, is made by giving size 0 to the others
+and leaving `Design` whole. `drawn` and `fraction` then still say how many were read in each stratum, and the items
+outside the domain enter the variance as zeros, which is what makes it right that the domain's own number is chance.
+
+The interval is a binomial one on the effective size R (1 - R) / variance, times (z / t)^2 for the degrees of freedom
+the variance has (Korn and Graubard 1998, Confidence intervals for proportions with small expected number of positive
+counts, Survey Methodology 24:193-201), those by Satterthwaite (1946): theirs, Clopper and Pearson's, where few are
+counted, Wilson's elsewhere (hubstats.estimate.interval says why). At R = 0 or 1 no variance can be estimated, and
+the effective size is Kish's (1965, Survey Sampling, ch. 11.7) for whole authors: (sum W)^2 / sum W^2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    Booleans = NDArray[np.bool_]
     Floats = NDArray[np.float64]
     Integers = NDArray[np.int64]
 
@@ -43,10 +59,16 @@ Target = Literal["authors", "frame"]
 """What the interval speaks of. authors: the habits of the authors behind the frame (what a new frame would show too).
 frame: the very repositories listed; nothing is uncertain once all are read."""
 
+PRIOR_FREEDOM = 20.0
+"""Degrees of freedom that the variance of authors common to all techniques counts for beside a technique's own."""
+
+Key = TypeVar("Key", bound=Hashable)
+
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How the items were drawn: one entry an item, codes from 0."""
+    """How the items were drawn: one entry an item, codes from 0. All that was drawn is in it, of whatever population
+    or domain: what is not meant has size 0."""
 
     weight: Floats
     cluster: Integers
@@ -75,52 +97,72 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class _Ratio:
-    count: float
     share: float
     effective_size: float | None
     usable_size: float | None
     """The effective size after the loss for few degrees of freedom: what the interval is made of."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """A share and its variance, in parts."""
+
+    share: float
+    sampling: float = 0.0
+    authors: float = 0.0
+    freedom: float = 0.0
+    """Degrees of freedom of the part that decides: of authors, or of sampling for target `frame`."""
+
+
 def estimate_shares(
     design: Design,
     size: Floats,
-    votes: Mapping[str, tuple[Integers, Floats]],
+    votes: Mapping[Key, tuple[Integers, Floats]],
     *,
     outer_size: Floats | None = None,
+    doubtful: Booleans | None = None,
     unread: float = 0.0,
+    sums: Collection[Key] = (),
     confidence: float = 0.95,
     target: Target = "authors",
-) -> dict[str, Share]:
-    """The share of each technique; empty when the population is.
+) -> dict[Key, Share]:
+    """The share of each technique, under the keys of `votes`; empty when the population is.
 
-    `size` is a of the module's text. `votes` gives for each technique the items that use it and the part of the
-    item that goes to it, so that parts sum to 1 over the techniques of an item. `outer_size` is the size with
+    `size` is a of the module's text. `votes` gives for each technique the items that use it, each once, and the part
+    of the item that goes to it, so that parts sum to 1 over the techniques of an item. `outer_size` is the size with
     the items that could not be seen counted in; with it come outer intervals: the worst cases in which none, or
     all, of the unseen use the technique (Horowitz and Manski 2000, JASA 95:77-84), each with its own sampling error.
+    `doubtful` items are in the population, but that they do not use a technique was not seen either.
     `unread` items of the frame have no sampled one to stand for them and count as unseen.
+    `sums` are the keys of families and other sums of the rest: their variance is judged with that of the rest.
     """
     import numpy as np
 
     if not (size > 0).any():
         return {}
-    inner = _Population(design, size, 0.0, confidence, target)
-    ratios = [inner.ratio(_spread(use, size)) for use in votes.values()]
+    inner = _Population(design, size, confidence, target)
+    single = [key not in sums for key in votes]
+    ratios = inner.ratios(votes.values(), single)
     bounds = inner.intervals(ratios)
     outer_bounds: list[tuple[float | None, float | None]] = [(None, None)] * len(ratios)
     if outer_size is not None:
-        outer = _Population(design, outer_size, unread, confidence, target)
-        unseen = np.where(size > 0, 0.0, outer_size)
-        least = [outer.ratio(_spread(use, outer_size)) for use in votes.values()]
-        most = [outer.ratio(_spread(use, outer_size) + unseen, extra=unread) for use in votes.values()]
-        pairs = zip(outer.intervals(least), outer.intervals(most), strict=True)
+        hidden = (outer_size > 0) & (size <= 0)
+        if doubtful is not None:
+            hidden |= doubtful & (outer_size > 0)
+        least = _Population(design, outer_size, confidence, target, unread=unread)
+        most = _Population(design, outer_size, confidence, target, hidden=hidden, unread=unread)
+        pairs = zip(
+            least.intervals(least.ratios(votes.values(), single)),
+            most.intervals(most.ratios(votes.values(), single)),
+            strict=True,
+        )
         outer_bounds = [(lowest, highest) for (lowest, _), (_, highest) in pairs]
-    subjects = int((size > 0).sum())
+    subjects = int(np.count_nonzero(size > 0))
     shares = {}
     for technique, ratio, (low, high), (outer_low, outer_high) in zip(votes, ratios, bounds, outer_bounds, strict=True):
         bounded = low is not None and high is not None
         shares[technique] = Share(
-            count=ratio.count,
+            count=ratio.share * inner.total,
             total=inner.total,
             share=ratio.share,
             low=low,
@@ -133,83 +175,169 @@ def estimate_shares(
     return shares
 
 
-def _spread(use: tuple[Integers, Floats], size: Floats) -> Floats:
-    """Amount of each item that goes to a technique: its part times the item's size."""
-    import numpy as np
-
-    items, parts = use
-    amount = np.zeros_like(size)
-    amount[items] = parts * size[items]
-    return amount
-
-
 class _Population:
-    """The denominator of many shares, with all that does not depend on the technique."""
+    """The denominator of many shares, with all that does not depend on the technique.
 
-    def __init__(self, design: Design, size: Floats, extra: float, confidence: float, target: Target) -> None:
+    A technique is used by few of the items. The residuals of the others are -R a (1 - R times a where `hidden`), so
+    that their sums are known in advance but for R, and each share costs as much as its users, not as all items.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        size: Floats,
+        confidence: float,
+        target: Target,
+        *,
+        hidden: Booleans | None = None,
+        unread: float = 0.0,
+    ) -> None:
+        """`hidden` items count for every technique, and so do `unread` ones, unless `hidden` is None."""
         import numpy as np
 
-        self._within = size > 0
-        self._size = size[self._within]
-        self._weight = design.weight[self._within]
-        self._stratum = design.stratum[self._within]
-        authors, self._cluster = np.unique(design.cluster[self._within], return_inverse=True)
-        self._clusters = len(authors)
-        self._drawn, self._fraction = design.drawn, design.fraction
-        self.total = float((self._weight * self._size).sum()) + extra
+        self._design, self._confidence, self._target = design, confidence, target
+        positive = np.where(size > 0, size, 0.0)
+        self.total = float((design.weight * positive).sum()) + unread
         # No share can rest on more items than the population has.
-        self._most = float((self._weight * (self._size if self._size.max() <= 1 else 1.0)).sum()) + extra
-        self._confidence, self._target = confidence, target
-        sums = np.bincount(self._cluster, self._weight * self._size)
-        self._kish = float(sums.sum() ** 2 / (sums**2).sum())
+        whole = positive if positive.max(initial=0) <= 1 else (positive > 0)
+        self._most = float((design.weight * whole).sum()) + unread
+        self._hidden = np.zeros(len(size), np.bool_) if hidden is None else hidden
+        self._certain = float((design.weight * positive)[self._hidden].sum()) + (0.0 if hidden is None else unread)
+        self._size = positive / self.total
+        weighted = design.weight * self._size
+        surplus = design.weight * (design.weight - 1) * self._size**2
+        self._all = _Sums(design, weighted, surplus)
+        self._seen_by_none = _Sums(design, np.where(self._hidden, weighted, 0), np.where(self._hidden, surplus, 0))
+        authors = np.bincount(design.cluster, positive > 0) > 0
+        self._place = np.cumsum(authors) - 1
+        self._by_author = np.bincount(design.cluster, weighted)[authors]
+        self._hidden_by_author = np.bincount(design.cluster, np.where(self._hidden, weighted, 0))[authors]
+        whole_units = self._by_author if target == "authors" else weighted
+        self._kish = float(whole_units.sum() ** 2 / (whole_units**2).sum())
 
-    def ratio(self, amount: Floats, extra: float = 0.0) -> _Ratio:
-        """The share of `amount`, one number an item of the design, in the population's size."""
-        from scipy.stats import t
+    def ratios(self, uses: Iterable[tuple[Integers, Floats]], single: Iterable[bool]) -> list[_Ratio]:
+        """The share of each of `uses`, items and the part of each that counts; the variances are squeezed together,
+        towards those of the `single` ones."""
+        import numpy as np
 
-        b = amount[self._within]
-        count = float((self._weight * b).sum()) + extra
-        share = min(max(count / self.total, 0.0), 1.0)
-        variance, freedom = self._variance((b - share * self._size) / self.total)
-        if freedom < 1:
-            return _Ratio(count, share, None, None)
+        spreads, together = [], np.zeros(len(self._by_author))
+        variance = uncertain = 0.0
+        for use, counts in zip(uses, single, strict=True):
+            spread, by_author = self._spread(*use)
+            spreads.append(spread)
+            if by_author is not None and counts:
+                together += by_author
+                variance += spread.authors
+                uncertain += spread.share * (1 - spread.share)
+        pooled = variance / uncertain if uncertain else 0.0
+        return [self._ratio(spread, pooled, _freedom(together)) for spread in spreads]
+
+    def ratio(self, items: Integers, parts: Floats) -> _Ratio:
+        """The share of one technique by itself."""
+        return self.ratios([(items, parts)], [True])[0]
+
+    def _ratio(self, spread: _Spread, pooled: float, pooled_freedom: float) -> _Ratio:
+        """A share with its effective size, the variance of authors squeezed towards the `pooled` one."""
+        from scipy.special import ndtri, stdtrit
+
+        share, authors, freedom = spread.share, spread.authors, spread.freedom
+        if self._target == "authors" and len(self._by_author) < 2:
+            return _Ratio(share, None, None)
         # Rounding leaves a share of one technique only a hair below 1.
         if not 1e-12 < share < 1 - 1e-12:
-            return _Ratio(count, share, self._kish, self._kish)
+            return _Ratio(round(share), self._kish, self._kish)
+        if self._target == "authors" and freedom >= 1:
+            usual = pooled * share * (1 - share)
+            authors = max(authors, (freedom * authors + PRIOR_FREEDOM * usual) / (freedom + PRIOR_FREEDOM))
+            freedom = max(freedom, min(freedom + PRIOR_FREEDOM, pooled_freedom))
+        if freedom < 1:
+            return _Ratio(share, None, None)
+        variance = spread.sampling + authors
         effective = min(share * (1 - share) / variance, self._most) if variance > 0 else self._most
         tail = 0.5 + self._confidence / 2
-        loss = float(t.ppf(tail, 1e9) / t.ppf(tail, freedom)) ** 2
-        return _Ratio(count, share, effective, effective * loss)
+        loss = float(ndtri(tail) / stdtrit(freedom, tail)) ** 2
+        return _Ratio(share, effective, effective * loss)
 
     def intervals(self, ratios: list[_Ratio]) -> list[tuple[float | None, float | None]]:
-        """Wilson's interval of each share; (None, None) where its variance is not known."""
-        from hubstats.estimate.interval import wilson_interval
-
-        sizes = [ratio.usable_size for ratio in ratios]
-        counts = [None if ratio.usable_size is None else ratio.share * ratio.usable_size for ratio in ratios]
-        return [(row[1], row[2]) for row in wilson_interval(counts, sizes, self._confidence).iter_rows()]
-
-    def _variance(self, residual: Floats) -> tuple[float, float]:
-        """(variance, its degrees of freedom); degrees below 1 where none can be estimated."""
+        """The interval of each share; (None, None) where its variance is not known."""
         import numpy as np
 
-        weighted = self._weight * residual
-        strata = len(self._drawn)
-        squares = np.bincount(self._stratum, weighted**2, strata)
-        sums = np.bincount(self._stratum, weighted, strata)
-        several = self._drawn > 1
-        spread = np.zeros(strata)
-        spread[several] = (self._drawn * squares - sums**2)[several] / (self._drawn - 1)[several]
-        sampling = float(((1 - self._fraction) * spread).sum())
+        from hubstats.estimate.interval import sparing_bounds
+
+        # A size above 0, if a small one: a share of no size has no variance and so none here.
+        sized = [place for place, ratio in enumerate(ratios) if ratio.usable_size]
+        shares, sizes = (
+            np.array([getattr(ratios[place], name) for place in sized], float) for name in ("share", "usable_size")
+        )
+        ends: list[tuple[float | None, float | None]] = [(None, None)] * len(ratios)
+        for place, low, high in zip(sized, *sparing_bounds(shares * sizes, sizes, self._confidence), strict=True):
+            ends[place] = float(low), float(high)
+        return ends
+
+    def _spread(self, items: Integers, parts: Floats) -> tuple[_Spread, Floats | None]:
+        """A share and its variance; with them, where authors vary, the squared sum of residuals of each."""
+        import numpy as np
+
+        known = (self._size[items] > 0) & ~self._hidden[items]
+        items, parts = items[known], parts[known]
+        design, weight, size = self._design, self._design.weight[items], self._size[items]
+        amount = parts * size
+        # In the items' own units, so that whole numbers stay whole.
+        count = float((weight * parts * (size * self.total)).sum()) + self._certain
+        share = min(max(count / self.total, 0.0), 1.0)
+        if not 1e-12 < share < 1 - 1e-12:
+            return _Spread(share), None
+        residual = amount - share * size
+        stratum, strata = design.stratum[items], len(design.drawn)
+        # Users of the technique one by one; the hidden and the others by their sums.
+        users = _Sums(design, weight * size, weight * (weight - 1) * size**2, stratum)
+        others = np.maximum(self._all.squares - self._seen_by_none.squares - users.squares, 0)
+        squares = np.bincount(stratum, (weight * residual) ** 2, strata).astype(np.float64)
+        squares += share**2 * others + (1 - share) ** 2 * self._seen_by_none.squares
+        sums = np.bincount(stratum, weight * amount, strata) + self._seen_by_none.sums - share * self._all.sums
+        drawn, left = design.drawn, 1 - np.clip(design.fraction, 0, 1)
+        spread = np.where(drawn > 1, drawn * squares - sums**2, squares) / np.maximum(drawn - 1, 1)
+        sampling = float((left * np.maximum(spread, 0)).sum())
         if self._target == "frame":
-            return max(sampling, 0.0), float((self._drawn - 1)[several].sum())
-        if self._clusters < 2:
-            return 0.0, 0.0
-        cluster_squares = np.bincount(self._cluster, weighted) ** 2
-        clustered = float(cluster_squares.sum()) * self._clusters / (self._clusters - 1)
-        authors = clustered - float((self._weight * (self._weight - 1) * residual**2).sum())
-        fourth = float((cluster_squares**2).sum()) - float(cluster_squares.sum()) ** 2 / self._clusters
-        freedom = float(self._clusters - 1)
-        if fourth > 0:
-            freedom = min(freedom, max(2 * float(cluster_squares.sum()) ** 2 / fourth, 1.0))
-        return sampling + max(authors, 0.0), freedom
+            others = np.maximum(self._all.fourths - self._seen_by_none.fourths - users.fourths, 0)
+            fourths = np.bincount(stratum, (weight * residual) ** 4, strata).astype(np.float64)
+            fourths += share**4 * others + (1 - share) ** 4 * self._seen_by_none.fourths
+            together, fourth = float((left * squares).sum()), float((left**2 * fourths).sum())
+            freedom = float(np.maximum(drawn - 1, 0).sum())
+            if fourth > 0:
+                freedom = min(freedom, max(2 * together**2 / fourth, 1.0))
+            return _Spread(share, sampling, 0.0, freedom), None
+        mine = np.bincount(self._place[design.cluster[items]], weight * amount, len(self._by_author))
+        by_author = (mine + self._hidden_by_author - share * self._by_author) ** 2
+        clusters = len(by_author)
+        if clusters < 2:
+            return _Spread(share), None
+        within = float((weight * (weight - 1) * residual**2).sum())
+        within += share**2 * (self._all.surplus - self._seen_by_none.surplus - users.surplus)
+        within += (1 - share) ** 2 * self._seen_by_none.surplus
+        authors = max(float(by_author.sum()) * clusters / (clusters - 1) - within, 0.0)
+        return _Spread(share, sampling, authors, _freedom(by_author)), by_author
+
+
+def _freedom(squares: Floats) -> float:
+    """Degrees of freedom of a sum of squares, one for each author, by Satterthwaite."""
+    together = float(squares.sum())
+    most = float(len(squares) - 1)
+    if not together:
+        return most
+    fourth = float((squares**2).sum()) - together**2 / len(squares)
+    return min(most, max(2 * together**2 / fourth, 1.0)) if fourth > 0 else most
+
+
+class _Sums:
+    """Sums of weighted sizes over some items: per stratum, with their powers, and of w (w - 1) a^2 over all."""
+
+    def __init__(self, design: Design, weighted: Floats, surplus: Floats, stratum: Integers | None = None) -> None:
+        import numpy as np
+
+        stratum = design.stratum if stratum is None else stratum
+        strata = len(design.drawn)
+        self.sums: Floats = np.bincount(stratum, weighted, strata).astype(np.float64)
+        self.squares: Floats = np.bincount(stratum, weighted**2, strata).astype(np.float64)
+        self.fourths: Floats = np.bincount(stratum, weighted**4, strata).astype(np.float64)
+        self.surplus = float(surplus.sum())

@@ -1,13 +1,12 @@
--- How many repositories of each stratum the authors have in the whole frame, for authors with a sampled adapter or an
--- unread repository: an author's vote is split over all of theirs, not over the sampled ones.
-WITH sampled_author AS (
-    SELECT DISTINCT source, author
-    FROM subject
-    WHERE source IN (SELECT source FROM sample_stratum) AND author IS NOT NULL
+-- How many repositories of each stratum the authors have in the whole frame, for authors of whom one was drawn: an
+-- author's vote is split over all of theirs, not over the sampled ones.
+WITH draw AS (
+    SELECT source, arg_max(seed, drawn_at) AS seed
+    FROM sample_stratum
+    GROUP BY source
 )
 
-SELECT source, author, stratum, count(*) AS repositories
-FROM hub_frame
-SEMI JOIN sampled_author USING (source, author)
-GROUP BY source, author, stratum
+SELECT source, author, stratum, repositories
+FROM sample_author
+JOIN draw USING (source, seed)
 ORDER BY source, author, stratum

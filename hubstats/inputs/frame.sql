@@ -1,8 +1,9 @@
--- The frame of the sample: every listed repository with its stratum (from listing facts only) and its place in the
--- seeded order of that stratum. $source, $seed.
+-- The frame of the sample: every listed repository with its stratum (from listing facts only) and its permanent random
+-- number, which orders the repositories of a stratum. $source, $seed, $design.
 SELECT
     model_id,
-    stratum,
-    row_number() OVER (PARTITION BY stratum ORDER BY md5($seed || ':' || model_id), model_id) AS draw_rank
+    author,
+    CASE WHEN $design = 'simple' THEN 'all' ELSE stratum END AS stratum,
+    md5($seed || ':' || model_id) AS number
 FROM hub_frame
 WHERE source = $source

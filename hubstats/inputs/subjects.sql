@@ -4,6 +4,8 @@ SELECT
     subject_id,
     author,
     downloads,
+    created_at,
+    peft_version,
     stratum,
     weight,
     state,

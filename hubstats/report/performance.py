@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from hubstats import charts
@@ -28,10 +27,15 @@ def frontier(evidence: Evidence, prose: Row) -> Panel:
     noise = {(standing.origin, standing.task): standing for standing in evidence.standings}
     for origin in origins:
         rows = rows_of(evidence.answers.query("published_frontier", origin=origin))
-        for task in sorted({row["task"] for row in rows}):
-            members = [row for row in rows if row["task"] == task]
+        groups: dict[tuple[str, str], list[Row]] = {}
+        for row in rows:
+            groups.setdefault((row["task"], row["model_id"] or ""), []).append(row)
+        tasks = [task for task, _ in groups]
+        for (task, model), members in sorted(groups.items()):
             kept = _bounded(members)
-            views.append(_frontier_view(evidence, origin, task, kept, noise.get((origin, task)), len(members)))
+            shown = noise.get((origin, task))
+            among = model if tasks.count(task) > 1 else ""
+            views.append(_frontier_view(evidence, origin, task, kept, shown, len(members), among))
     if not views:
         missing.append(Gap("No run with a measured peak memory is in this file.", "hubstats crawl snapshot"))
     return Panel(
@@ -44,26 +48,6 @@ def frontier(evidence: Evidence, prose: Row) -> Panel:
         ("Runs",),
         tuple(views),
     )
-
-
-def frontier_chances(rows: Sequence[Row], deviation: float, draws: int = 4000) -> list[float]:
-    """For each run the part of `draws` repetitions, scores scattered by `deviation`, in which no other run beats it.
-
-    Memory is taken as exact: repeated runs hardly differ in it. Reproducible: the draws are seeded.
-    """
-    import numpy as np
-
-    scores = np.array([row["accuracy"] for row in rows], dtype=float)
-    memory = np.array([row["memory"] for row in rows], dtype=float)
-    drawn = scores + np.random.default_rng(0).normal(0.0, deviation, (draws, len(rows)))
-    # In order of memory a run is on the frontier when it scores higher than all that need less.
-    order = np.lexsort((-scores, memory))
-    best = np.maximum.accumulate(drawn[:, order], axis=1)
-    ahead = np.ones((draws, len(rows)), dtype=bool)
-    ahead[:, 1:] = drawn[:, order][:, 1:] > best[:, :-1]
-    chances = np.empty(len(rows))
-    chances[order] = ahead.mean(axis=0)
-    return [float(chance) for chance in chances]
 
 
 def _bounded(rows: list[Row]) -> list[Row]:
@@ -82,7 +66,7 @@ def _bounded(rows: list[Row]) -> list[Row]:
 
 
 def _frontier_view(
-    evidence: Evidence, origin: str, task: str, rows: list[Row], standing: Standing | None, total: int
+    evidence: Evidence, origin: str, task: str, rows: list[Row], standing: Standing | None, total: int, model: str
 ) -> View:
     metric = standing.metric if standing else "accuracy"
     noise = standing.noise if standing else None
@@ -91,10 +75,6 @@ def _frontier_view(
     floor = max(row["accuracy"] for row in rows) - BELOW
     low = [row for row in rows if row["accuracy"] < floor and row not in far]
     shown = [row for row in rows if row not in far and row not in low]
-    chances: list[float | None] = [None] * len(rows)
-    if noise:
-        chances = list(frontier_chances(rows, noise.deviation))
-    chance_of = {id(row): chance for row, chance in zip(rows, chances, strict=True)}
     best: dict[str, Row] = {}
     for row in shown:
         key = row["variant"] or row["technique"]
@@ -103,7 +83,7 @@ def _frontier_view(
     points = []
     for row in shown:
         key = row["variant"] or row["technique"]
-        spread = noise.half_width * scale if noise and row["on_frontier"] else None
+        spread = _half_width(row) * scale if row["standard_error"] is not None and row["on_frontier"] else None
         value = row["accuracy"] * scale
         points.append(
             charts.Point(
@@ -116,7 +96,7 @@ def _frontier_view(
                 hover=f"<b>{charts.safe(evidence.name(key))}</b><br>{charts.safe(row['experiment'], 60)}<br>"
                 f"{wording.score(row['accuracy'], metric)}, {wording.gigabytes(row['memory'])}"
                 + ("<br>on the frontier" if row["on_frontier"] else "")
-                + _chance_words(chance_of[id(row)]),
+                + _chance_words(row["probability"]),
                 own=origin == OWN,
                 size=12e9 if row["on_frontier"] else 4e9,
                 rank=(100 if row["on_frontier"] else 0) + row["accuracy"],
@@ -143,7 +123,7 @@ def _frontier_view(
             cell(wording.score(row["accuracy"], metric), row["accuracy"]),
             cell(wording.gigabytes(row["memory"]), row["memory"]),
             "yes" if row["on_frontier"] else "no",
-            _chance_cell(chance_of[id(row)]),
+            _chance_cell(row["probability"]),
         ]
         for row in rows
     ]
@@ -179,8 +159,13 @@ def _frontier_view(
         scatter,
         *outside,
     )
-    label = f"{task}, {'our own' if origin == OWN else 'published'}"
-    return View(line, (label,), figure, Table(f"frontier-{origin}-{task}", f"Runs on {task}", columns, table))
+    label = ", ".join(filter(None, (task, charts.plain(model, 60), "our own" if origin == OWN else "published")))
+    return View(
+        line,
+        (label,),
+        figure,
+        Table("-".join(filter(None, ("frontier", origin, task, model))), f"Runs on {task}", columns, table),
+    )
 
 
 def since(evidence: Evidence) -> str | None:
@@ -309,6 +294,14 @@ def _median(rows: list[Row], column: str) -> float:
     from statistics import median
 
     return float(median(row[column] for row in rows))
+
+
+def _half_width(row: Row) -> float:
+    """Half width of the 95% interval of one run's score: other questions and repetitions."""
+    from scipy.stats import norm, t
+
+    quantile = norm.ppf(0.975) if row["degrees"] is None else t.ppf(0.975, row["degrees"])
+    return float(quantile * row["standard_error"])
 
 
 def _chance_cell(chance: float | None) -> Any:

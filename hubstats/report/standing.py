@@ -2,16 +2,17 @@
 
 A technique's result is its best current setting; so is LoRA's. Techniques differ in how many settings were tried, and
 the best is picked on the test score itself, so the number of settings travels with the result. The margin of a
-difference comes from repetitions in the file: runs of the same setting that were done again. Where nothing was
-repeated there is no margin, and then nobody is said to be ahead or behind.
+difference is that of hubstats.estimate.standing: what other test questions, and runs of the same setting done again,
+would have changed. Where nothing was repeated there is no margin, and then nobody is said to be ahead or behind.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+
+from hubstats.estimate.standing import margin as difference_margin
 
 if TYPE_CHECKING:
     import polars
@@ -136,7 +137,7 @@ def _standing(origin: str, task: str, metric: str, rows: list[dict[str, Any]], n
         first = repeats[0]
         margin = None
         if noise is not None:
-            margin = noise.half_width * math.sqrt(1 / len(repeats) + 1 / len(reference))
+            margin = difference_margin(_questions(repeats), _questions(reference), noise.deviation, noise.degrees)
         results.append(
             Result(
                 key=key,
@@ -159,6 +160,11 @@ def _standing(origin: str, task: str, metric: str, rows: list[dict[str, Any]], n
     models = {row["model_id"] for row in rows}
     model = models.pop() if len(models) == 1 else None
     return Standing(task, origin, metric, lora, tuple(results), noise, len(rows), model)
+
+
+def _questions(repeats: list[dict[str, Any]]) -> tuple[float | None, int]:
+    """Error of the questions, the same ones in every repetition, and how many repetitions there are."""
+    return _largest(repeats, "question_error"), len(repeats)
 
 
 def _mean(rows: list[dict[str, Any]]) -> float:

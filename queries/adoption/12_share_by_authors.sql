@@ -5,20 +5,9 @@
 -- unit: share of authors
 -- note: Each author has one vote, split over their adapters. inflation is the share of items over the share of
 --     authors: above 1, prolific authors lift the technique. largest_author is the part of the technique's
---     items that belongs to its most prolific author.
-WITH by_author AS (
-    SELECT source, technique, author, sum(weight * part) AS items
-    FROM adapter
-    GROUP BY source, technique, author
-),
-
-concentration AS (
-    SELECT source, technique, count(*) AS authors_read, max(items) / sum(items) AS largest_author
-    FROM by_author
-    GROUP BY source, technique
-),
-
-by_items AS (
+--     items that belongs to its most prolific author, effective_authors how many of equal size would be as
+--     concentrated, mass_part what belongs to mass uploaders.
+WITH by_items AS (
     SELECT source, technique, share
     FROM estimate
     WHERE rule = 'evidence' AND measure IN ('repositories', 'cards', 'configs', 'checkpoints')
@@ -32,8 +21,10 @@ SELECT
     author.high,
     by_items.share AS share_of_items,
     by_items.share / nullif(author.share, 0) AS inflation,
-    concentration.authors_read,
-    concentration.largest_author
+    concentration.authors AS authors_read,
+    concentration.largest AS largest_author,
+    concentration.effective_authors,
+    concentration.mass_part
 FROM estimate AS author
 LEFT JOIN by_items USING (source, technique)
 LEFT JOIN concentration USING (source, technique)

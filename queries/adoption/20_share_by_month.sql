@@ -2,45 +2,35 @@
 -- chart: line
 -- x: month
 -- y: share
--- unit: share of adapters created in the month
--- count: effective_count
--- total: effective_total
--- note: Only what still exists is counted, and PEFT has tagged LoRA adapters since July 2025, so older ones are
---     shown by their config alone. Counts are effective ones: Kish's size for weights added up by author, so
---     that neither the sampling nor a series of uploads passes for many observations.
+-- unit: share of what was created in the month
+-- note: Only what still exists is counted, and since July 2025 PEFT itself names LoRA on cards and nothing else. smooth
+--     is the share over the month, the one before and the one after together. events names what happened to tools
+--     and sites in the month. Intervals are of one point each.
 -- param: technique VARCHAR = lora  registry key of the technique
-WITH author_month AS (
-    SELECT
-        source,
-        date_trunc('month', created_at)::DATE AS month,
-        author,
-        count(DISTINCT subject_id) AS adapters,
-        sum(weight * part) AS everything,
-        coalesce(sum(weight * part) FILTER (technique = $technique), 0) AS chosen
-    FROM adapter
-    WHERE created_at IS NOT NULL
-    GROUP BY ALL
-),
-
-month_total AS (
-    SELECT
-        source,
-        month,
-        sum(adapters)::BIGINT AS adapters,
-        count(*) AS authors,
-        sum(everything) ^ 2 / sum(everything ^ 2) AS effective_total,
-        sum(chosen) / sum(everything) AS part
-    FROM author_month
-    GROUP BY source, month
+-- param: rule VARCHAR = evidence  evidence, overlay (variants and recipes) or blog
+WITH happened AS (
+    SELECT date_trunc('month', happened_on)::DATE AS month, string_agg(what, '; ' ORDER BY happened_on, event_id) AS events
+    FROM event
+    GROUP BY month
 )
 
 SELECT
-    source,
-    month,
-    $technique AS technique,
-    adapters,
-    authors,
-    part * effective_total AS effective_count,
-    effective_total
-FROM month_total
-ORDER BY source, month;
+    trend.source,
+    trend.starts_on AS month,
+    trend.technique,
+    trend.share,
+    trend.low,
+    trend.high,
+    trend.smooth,
+    trend.smooth_low,
+    trend.smooth_high,
+    trend.subjects AS items_read,
+    trend.total AS items,
+    trend.effective_size,
+    happened.events,
+    trend.caveat,
+    trend.trend_id
+FROM trend
+LEFT JOIN happened ON happened.month = trend.starts_on
+WHERE trend.period_kind = 'month' AND trend.technique = $technique AND trend.rule = $rule
+ORDER BY trend.source, trend.starts_on;

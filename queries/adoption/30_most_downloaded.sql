@@ -5,33 +5,27 @@
 -- unit: downloads
 -- note: Among the adapters that were read, so in a sample not the most downloaded of all. The owner's name is
 --     hashed; id_hash is the MD5 of the whole id, to find the row in your own file with md5(model_id).
-WITH ranked AS (
-    SELECT
-        source,
-        technique,
-        subject_id,
-        downloads,
-        base_model,
-        created_at,
-        count(*) OVER (PARTITION BY source, technique) AS adapters_read,
-        row_number() OVER (PARTITION BY source, technique ORDER BY downloads DESC, subject_id) AS place
+WITH technique_total AS (
+    SELECT source, technique, count(*) AS adapters_read, max(downloads) AS downloads
     FROM adapter
     WHERE downloads IS NOT NULL
+    GROUP BY source, technique
 )
 
 SELECT
-    source,
-    technique,
+    adapter.source,
+    adapter.technique,
     CASE
         WHEN contains(subject_id, '/')
             THEN left(md5(split_part(subject_id, '/', 1)), 8) || '/' || substr(subject_id, strpos(subject_id, '/') + 1)
         ELSE subject_id
     END AS adapter,
-    downloads,
-    base_model,
-    created_at::DATE AS created_on,
-    adapters_read,
+    adapter.downloads,
+    adapter.base_model,
+    adapter.created_at::DATE AS created_on,
+    technique_total.adapters_read,
     md5(subject_id) AS id_hash
-FROM ranked
-WHERE place = 1
-ORDER BY source, downloads DESC, technique;
+FROM adapter
+JOIN technique_total USING (source, technique, downloads)
+QUALIFY row_number() OVER (PARTITION BY adapter.source, adapter.technique ORDER BY subject_id) = 1
+ORDER BY adapter.source, adapter.downloads DESC, adapter.technique;

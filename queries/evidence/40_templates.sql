@@ -8,13 +8,12 @@
 -- note: A template without a place for the technique hides it, whatever the author used. Counts of what was
 --     read, not weighted to the frame.
 SELECT
-    verdict.source,
-    coalesce(verdict.template, 'none recognised') AS template,
-    count_if(coalesce(len(verdict.mentions), 0) > 0) AS naming,
+    source,
+    coalesce(template, 'none recognised') AS template,
+    count_if(coalesce(len(mentions), 0) > 0) AS naming,
     count(*) AS cards,
-    count_if(len(verdict.mentions) = 1) AS naming_exactly_one
-FROM model_card AS card
-JOIN verdict ON verdict.source = card.source AND verdict.subject_id = card.model_id
-WHERE card.status = 'ok'
-GROUP BY verdict.source, verdict.template
-ORDER BY verdict.source, cards DESC, template;
+    count_if(len(mentions) = 1) AS naming_exactly_one
+FROM subject
+WHERE card_status = 'ok' AND detector_version IS NOT NULL
+GROUP BY ALL
+ORDER BY source, cards DESC, template;

@@ -4,36 +4,26 @@
 -- y: accuracy
 -- unit: bytes
 -- note: A run is on the frontier when no other of its task is at least as good in both and better in one.
---     accuracy is test accuracy, or image similarity; one seed each, and 1,319 test questions alone give a
---     standard error of 1.4 points near 50%.
+--     accuracy is test accuracy, or image similarity. probability says how often it would be on it if all runs were
+--     made again (other questions, repetitions); NULL where nothing was repeated. low and high: 95%, questions only.
 -- param: origin VARCHAR = peft-method-comparison  who measured; own for your own runs
-WITH candidate AS (
-    SELECT
-        task,
-        experiment,
-        technique,
-        variant,
-        coalesce(accuracy, similarity) AS accuracy,
-        peak_memory AS memory
-    FROM run_result
-    WHERE is_current AND origin = $origin AND coalesce(accuracy, similarity) IS NOT NULL AND peak_memory IS NOT NULL
-)
-
 SELECT
-    candidate.task,
-    candidate.experiment,
-    candidate.accuracy,
-    candidate.memory,
-    NOT EXISTS (
-        SELECT 1
-        FROM candidate AS rival
-        WHERE
-            rival.task = candidate.task
-            AND rival.accuracy >= candidate.accuracy
-            AND rival.memory <= candidate.memory
-            AND (rival.accuracy > candidate.accuracy OR rival.memory < candidate.memory)
-    ) AS on_frontier,
-    candidate.technique,
-    candidate.variant
-FROM candidate
-ORDER BY candidate.task, candidate.memory, candidate.accuracy DESC, candidate.experiment;
+    frontier.task,
+    frontier.experiment,
+    frontier.score AS accuracy,
+    frontier.cost AS memory,
+    frontier.on_frontier,
+    frontier.technique,
+    frontier.variant,
+    frontier.probability,
+    frontier.probability_error,
+    standing.low,
+    standing.high,
+    standing.standard_error,
+    standing.degrees,
+    standing.tied_with_best,
+    frontier.model_id
+FROM frontier
+LEFT JOIN run_standing AS standing USING (run_id)
+WHERE frontier.origin = $origin AND frontier.cost_metric = 'peak_memory'
+ORDER BY frontier.task, frontier.model_id, frontier.cost, frontier.score DESC, frontier.experiment;

@@ -1,6 +1,7 @@
 -- title: What did every successful fine-tuning run reach, at what cost, and has it been superseded?
 -- note: technique is the base technique, shown the most specific variant that the config's values prove. score is
 --     accuracy on the test questions where the task has them, else similarity of generated images. Bytes and seconds.
+--     question_error is the standard error that the choice of test questions gives the score.
 SELECT
     run.origin,
     run.task,
@@ -29,9 +30,11 @@ SELECT
     run.commit,
     run.snapshot_on,
     run.path,
-    run.run_id
+    run.run_id,
+    standing.question_error
 FROM bench_run AS run
 JOIN run_result AS result USING (run_id)
+LEFT JOIN run_standing AS standing USING (run_id)
 LEFT JOIN technique AS base ON base.key = run.technique
 LEFT JOIN technique AS variant ON variant.key = run.variant
 WHERE result.accuracy IS NOT NULL OR result.similarity IS NOT NULL

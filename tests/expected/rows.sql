@@ -27,10 +27,17 @@ INSERT INTO hub_model (
 INSERT INTO hub_model (source, model_id, author, tags, has_adapter_config)
 SELECT 'hub', 'qfay/' || number, 'qfay', ['peft', 'lora'], true
 FROM range(5) AS numbers (number);
+-- A dump of 20 July, without cards: it has 7 of the 12 that are as old, and one that is gone since.
+INSERT INTO hub_model (source, model_id, author, created_at, tags)
+SELECT 'dump', model_id, author, created_at, tags
+FROM hub_model
+WHERE source = 'hub' AND created_at < '2025-07-21';
+INSERT INTO hub_model (source, model_id, author, created_at, tags) VALUES
+    ('dump', 'qdan/gone', 'qdan', '2025-05-01', ['peft']);
 INSERT INTO sample_stratum VALUES
-    ('hub', 0, 'adapter, tagged lora', 1, 1, '2025-01-01'),
-    ('hub', 1, 'adapter, not tagged lora', 4, 2, '2026-01-02'),
-    ('hub', 1, 'adapter, tagged lora', 9, 4, '2026-01-02');
+    ('hub', 0, 'adapter, tagged lora', 1, 1, '2025-01-01', 'stratified'),
+    ('hub', 1, 'adapter, not tagged lora', 4, 2, '2026-01-02', 'stratified'),
+    ('hub', 1, 'adapter, tagged lora', 9, 4, '2026-01-02', 'stratified');
 INSERT INTO sample_frame VALUES
     ('hub', 0, 'qann/three', 'adapter, tagged lora', 1, 1),
     ('hub', 1, 'qann/one', 'adapter, not tagged lora', 1, 0.5),
@@ -49,9 +56,9 @@ INSERT INTO model_card (source, model_id, status, text, fetched_at) VALUES
 INSERT INTO adapter_config (source, model_id, status, peft_type, config, fetched_at) VALUES
     ('hub', 'qann/one', 'ok', 'IA3', '{"peft_type": "IA3"}', '2026-01-03'),
     ('hub', 'qbob/two', 'ok', 'ADALORA', '{"peft_type": "ADALORA", "use_dora": true}', '2026-01-03'),
-    ('hub', 'qann/three', 'ok', 'LORA', '{"peft_type": "LORA", "use_dora": true, "init_lora_weights": true}', '2026-01-03'),
+    ('hub', 'qann/three', 'ok', 'LORA', '{"peft_type": "LORA", "use_dora": true, "init_lora_weights": true, "peft_version": "0.18.1"}', '2026-01-03'),
     ('hub', 'qbob/four', 'ok', 'LORA',
-        '{"peft_type": "LORA", "use_dora": false, "init_lora_weights": "pissa", "modules_to_save": ["head"]}', '2026-01-04'),
+        '{"peft_type": "LORA", "use_dora": false, "init_lora_weights": "pissa", "modules_to_save": ["head"], "peft_version": "0.9.0"}', '2026-01-04'),
     ('hub', 'qcat/five', 'gated', NULL, NULL, '2026-01-03');
 INSERT INTO verdict (
     source, subject_id, technique, state, evidence_kind, overlays, techniques, mentions,
@@ -89,6 +96,30 @@ INSERT INTO verdict (
     ('snapshot', 'qo1/r1:out', 'lora', 'used', 'config', [], [], [], NULL, NULL, NULL, 'test'),
     ('snapshot', 'qo1/r2:out', 'lora', 'used', 'config', [], [], [], NULL, NULL, NULL, 'test'),
     ('snapshot', 'qo2/r3:out', 'ia3', 'used', 'config', [], [], [], NULL, NULL, NULL, 'test');
+
+-- Where the mentions of the verdicts stand: in words, in a tag that a tool wrote, in a list of others.
+INSERT INTO detection (
+    source, subject_id, technique, evidence_kind, span_start, span_end, excerpt, detector_version, rule, "use"
+) VALUES
+    ('hub', 'qbob/two', 'adalora', 'prose', 0, 7, 'AdaLoRA', 'test', 'stated:AdaLoRA', true),
+    ('hub', 'qann/three', 'lora', 'tag', NULL, NULL, 'lora', 'test', 'tag:lora', true),
+    ('hub', 'qbob/four', 'qlora', 'prose', 0, 5, 'QLoRA', 'test', 'stated:QLoRA', true),
+    ('cards', 'p', 'lora', 'prose', 0, 4, 'LoRA', 'test', 'stated:LoRA', true),
+    ('cards', 'big', 'lora', 'prose', 0, 4, 'LoRA', 'test', 'stated:LoRA', true),
+    ('cards', 'big', 'loha', 'prose', 9, 13, 'LoHa', 'test', 'list:LoHa', false),
+    ('hub', 'qann/one', 'ia3', 'config', 1, 19, '"peft_type": "IA3"', 'test', 'config:peft_type', true),
+    ('hub', 'qbob/two', 'adalora', 'config', 1, 23, '"peft_type": "ADALORA"', 'test', 'config:peft_type', true),
+    ('hub', 'qann/three', 'lora', 'config', 1, 20, '"peft_type": "LORA"', 'test', 'config:peft_type', true),
+    ('hub', 'qann/three', 'dora', 'config', 22, 38, '"use_dora": true', 'test', 'config:use_dora', true),
+    ('hub', 'qbob/four', 'lora', 'config', 1, 20, '"peft_type": "LORA"', 'test', 'config:peft_type', true),
+    ('configs', 'p', 'lora', 'config', 1, 20, '"peft_type": "LORA"', 'test', 'config:peft_type', true),
+    ('configs', 'q/adapter_config', 'loha', 'config', 1, 20, '"peft_type": "LOHA"', 'test', 'config:peft_type', true);
+
+-- One who uploads every ten minutes, none of it drawn; hashed with a salt that is the same in every test.
+INSERT INTO hub_model (source, model_id, author, created_at)
+SELECT 'hub', 'qgus/' || number, 'qgus', TIMESTAMP '2025-05-05' + to_minutes(10 * number)
+FROM range(1, 52) AS numbers (number);
+UPDATE salt SET value = 'test';
 
 -- civitai: four weight adapters, an embedding, a full model.
 INSERT INTO image_checkpoint (source, checkpoint_id, type, creator, downloads, base_model, published_at, seen_at) VALUES
@@ -164,6 +195,8 @@ INSERT INTO bench_metric VALUES
     ('r6', 'test_accuracy', 0.40, 'share', 'higher'), ('r6', 'peak_memory', 180, 'bytes', 'lower'),
     ('r7', 'similarity', 0.70, 'cosine', 'higher'), ('r7', 'peak_memory', 100, 'bytes', 'lower'),
     ('r9', 'test_accuracy', 0.10, 'share', 'higher'), ('r9', 'peak_memory', 10, 'bytes', 'lower');
+INSERT INTO bench_item (run_id, item_id, correct)
+SELECT 'r9', 'question ' || number, number = 1 FROM range(1, 11) AS question (number);
 
 INSERT INTO failure VALUES
     ('hub', 'page 3', 'row 17', 'no_id', 'a row without id', '2026-01-03'),

@@ -1,0 +1,119 @@
+-- The rows of the table subject: every item that was read, with its weight, what it uses and what could be read of it.
+WITH draw AS (
+    SELECT source, arg_max(seed, drawn_at) AS seed
+    FROM sample_stratum
+    GROUP BY source
+),
+
+item AS (
+    SELECT sample_frame.source, sample_frame.model_id AS subject_id, sample_frame.stratum, stratum.frame_size
+    FROM sample_frame
+    JOIN draw USING (source, seed)
+    JOIN sample_stratum AS stratum USING (source, seed, stratum)
+    UNION ALL
+    SELECT source, subject_id, 'all', NULL
+    FROM (
+        SELECT source, model_id AS subject_id FROM model_card ANTI JOIN draw USING (source)
+        UNION
+        SELECT source, model_id FROM adapter_config ANTI JOIN draw USING (source)
+        UNION
+        SELECT source, checkpoint_id FROM image_checkpoint ANTI JOIN draw USING (source)
+    )
+),
+
+-- What is needed of a file is taken before the joins, so that no join carries its text. The card's line is the one that
+-- trainers write under 'Framework versions'; the pattern opens with fixed text, which is searched for six times faster.
+card AS (
+    SELECT
+        source,
+        model_id,
+        status,
+        fetched_at,
+        regexp_extract(text, '\n- PEFT (\d{1,3}\.\d{1,3}(?:\.\d{1,4})?)', 1) AS peft_version
+    FROM model_card
+),
+
+config AS (
+    SELECT
+        source,
+        model_id,
+        status,
+        fetched_at,
+        regexp_extract(
+            TRY(json_extract_string(config, '$.peft_version')), '^(\d{1,3}\.\d{1,3}(?:\.\d{1,4})?)', 1
+        ) AS peft_version
+    FROM adapter_config
+),
+
+described AS (
+    SELECT
+        item.source,
+        item.subject_id,
+        item.stratum,
+        item.frame_size,
+        coalesce(
+            listed.author,
+            checkpoint.creator,
+            CASE WHEN item.source IN ('hub', 'dump', 'code', 'snapshot') AND contains(item.subject_id, '/')
+                THEN split_part(item.subject_id, '/', 1) END
+        ) AS author,
+        coalesce(listed.downloads, checkpoint.downloads) AS downloads,
+        coalesce(listed.created_at, checkpoint.published_at) AS created_at,
+        coalesce(listed.base_model, checkpoint.base_model) AS base_model,
+        listed.pipeline_tag,
+        coalesce(nullif(config.peft_version, ''), nullif(card.peft_version, '')) AS peft_version,
+        coalesce(card.status, CASE WHEN NOT listed.has_card THEN 'missing' END) AS card_status,
+        coalesce(config.status, CASE WHEN NOT listed.has_adapter_config THEN 'missing' END) AS config_status,
+        checkpoint.type AS site_type,
+        greatest(card.fetched_at, config.fetched_at, checkpoint.seen_at, listed.seen_at) AS seen_at
+    FROM item
+    LEFT JOIN hub_model AS listed ON listed.source = item.source AND listed.model_id = item.subject_id
+    LEFT JOIN card ON card.source = item.source AND card.model_id = item.subject_id
+    LEFT JOIN config ON config.source = item.source AND config.model_id = item.subject_id
+    LEFT JOIN image_checkpoint AS checkpoint
+        ON checkpoint.source = item.source AND checkpoint.checkpoint_id = item.subject_id
+),
+
+-- A drawn repository whose files were not asked for yet is as good as not drawn: the weights are of those that were.
+asked AS MATERIALIZED (
+    SELECT *
+    FROM described
+    WHERE frame_size IS NULL OR (card_status IS NOT NULL AND config_status IS NOT NULL)
+),
+
+size AS (
+    SELECT source, stratum, count(*) AS items
+    FROM asked
+    GROUP BY source, stratum
+)
+
+SELECT
+    asked.source,
+    asked.subject_id,
+    asked.stratum,
+    coalesce(asked.frame_size / size.items, 1) AS weight,
+    asked.author,
+    asked.downloads,
+    asked.created_at,
+    asked.base_model,
+    asked.pipeline_tag,
+    asked.peft_version || CASE WHEN asked.peft_version LIKE '%.%.%' THEN '' ELSE '.0' END AS peft_version,
+    asked.card_status,
+    asked.config_status,
+    asked.site_type,
+    asked.seen_at,
+    coalesce(verdict.state, 'none') AS state,
+    CASE
+        WHEN verdict.state = 'several' THEN list_sort(list_distinct(verdict.techniques))
+        WHEN verdict.state IN ('used', 'conflict') AND verdict.technique IS NOT NULL THEN [verdict.technique]
+        ELSE []
+    END AS techniques,
+    coalesce(list_sort(list_distinct(verdict.overlays)), []) AS overlays,
+    verdict.mentions,
+    verdict.blog_technique,
+    verdict.blog_technique_folded,
+    verdict.template,
+    verdict.detector_version
+FROM asked
+JOIN size USING (source, stratum)
+LEFT JOIN verdict ON verdict.source = asked.source AND verdict.subject_id = asked.subject_id

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import ndtri, stdtrit
 
 from benchmarks import coverage, synthetic_hub
 from benchmarks.coverage import Cell
 from benchmarks.synthetic_hub import STRATUM_NAMES, Model, draw, make_frame
 from hubstats import sampling
+from hubstats.estimate import Design, survey
+from hubstats.estimate.survey import _Population
 
 SMALL = Model(repositories=20_000, shares={"lora": 0.7, "20%": 0.2, "10%": 0.1}, largest=200)
 
@@ -74,6 +77,20 @@ def test_authors_votes_are_whole_once_all_is_read() -> None:
     assert (sample.design.weight == 1).all()
 
 
+def test_votes_are_reckoned_with_all_that_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = frame()
+    sample = draw(hub, 2_000, "stratified", np.random.default_rng(1))
+    calls: list[tuple[Any, Any, Any]] = []
+    monkeypatch.setattr(synthetic_hub, "author_votes", lambda *given: calls.append(given) or np.ones(2_000))
+    assert len(synthetic_hub.author_sizes(hub, sample)) == len(sample.item)
+    items, within, author_frame = calls[0]
+    assert items.height == 2_000
+    assert within.sum() == len(sample.item) < 2_000
+    assert np.bincount(items["stratum"]).tolist() == sample.drawn.tolist()
+    theirs = np.isin(hub.author, hub.author[sample.item])
+    assert author_frame["repositories"].sum() == theirs.sum()
+
+
 def test_the_true_error_is_what_samples_show() -> None:
     hub = frame()
     rng = np.random.default_rng(1)
@@ -127,3 +144,52 @@ def test_every_stated_cell_is_of_its_own_and_its_shares_make_a_whole() -> None:
     for model in [cell.model for cell in coverage.CELLS] + list(coverage.FRAMES.values()):
         assert sum(model.shares.values()) == pytest.approx(1)
         assert not model.series_shares or sum(model.series_shares.values()) == pytest.approx(1)
+
+
+# --- what the simulation led to in the estimator ------------------------------------------------------------------
+
+
+def pool() -> tuple[_Population, list[tuple[Any, Any]]]:
+    """Everything read of 60 authors: 20 of one repository and 20 of three use a, and one of three uses b."""
+    sizes = [1] * 20 + [3] * 40
+    cluster = np.repeat(np.arange(60), sizes)
+    items = len(cluster)
+    plan = Design(np.ones(items), cluster, np.zeros(items, np.int64), np.array([float(items)]), np.ones(1))
+    b = np.flatnonzero(cluster == 59)
+    a = np.flatnonzero(cluster < 40)
+    return _Population(plan, np.ones(items), 0.95, "authors"), [(a, np.ones(len(a))), (b, np.ones(len(b)))]
+
+
+def test_a_rare_techniques_variance_leans_on_the_others() -> None:
+    population, uses = pool()
+    alone = [population._spread(*use)[0] for use in uses]
+    usual = sum(spread.authors for spread in alone) / sum(spread.share * (1 - spread.share) for spread in alone)
+    for spread, ratio in zip(alone, population.ratios(uses, [True, True]), strict=True):
+        leaning = spread.freedom * spread.authors + survey.PRIOR_FREEDOM * usual * spread.share * (1 - spread.share)
+        variance = max(spread.authors, leaning / (spread.freedom + survey.PRIOR_FREEDOM))
+        assert ratio.effective_size == pytest.approx(spread.share * (1 - spread.share) / variance)
+    by_itself, beside = population.ratio(*uses[1]), population.ratios(uses, [True, True])[1]
+    assert by_itself.usable_size is not None
+    assert beside.usable_size is not None
+    assert beside.usable_size > 2 * by_itself.usable_size, "one author has hardly a degree of freedom"
+
+
+def test_one_technique_has_nothing_to_lean_on() -> None:
+    population, uses = pool()
+    spread = population._spread(*uses[1])[0]
+    for ratio in (population.ratio(*uses[1]), population.ratios([uses[1]], [False])[0]):
+        assert ratio.effective_size == pytest.approx(spread.share * (1 - spread.share) / spread.authors)
+        loss = (ndtri(0.975) / stdtrit(spread.freedom, 0.975)) ** 2
+        assert ratio.usable_size == pytest.approx(ratio.effective_size * loss)
+
+
+def test_a_few_heavy_items_do_not_pass_for_many() -> None:
+    # 1,000 read of 1,000,000 of which 3 are adapters, and 200 of 400 that are all adapters.
+    weight = np.array([1000.0] * 3 + [2.0] * 200)
+    stratum = np.array([0] * 3 + [1] * 200)
+    plan = Design(weight, np.arange(203), stratum, np.array([1000.0, 200.0]), np.array([0.001, 0.5]))
+    spread = _Population(plan, np.ones(203), 0.95, "frame")._spread(np.array([0, 3, 5, 7]), np.ones(4))[0]
+    assert 2 <= spread.freedom < 10
+    even = Design(np.full(203, 2.0), np.arange(203), np.zeros(203, np.int64), np.array([203.0]), np.array([0.5]))
+    evenly = _Population(even, np.ones(203), 0.95, "frame")._spread(np.arange(100), np.ones(100))[0]
+    assert evenly.freedom == 202

@@ -31,6 +31,9 @@ BY_ORIGIN: Mapping[str, tuple[str, ...]] = {
 }
 """Origin of runs -> the crawls that may have read them; the last one counts."""
 
+OWN_RULE = ("imports_files", "imports_repositories")
+"""Inputs that are read for the rule of the same name and for no other."""
+
 
 def describe(
     frames: Mapping[str, pl.DataFrame], queries: Mapping[str, str], provenance: pl.DataFrame, detector: str
@@ -78,6 +81,9 @@ def behind(figure: Mapping[str, Any], inputs: tuple[str, ...], bases: pl.DataFra
     whose = {figure[column] for column in OF if figure.get(column) is not None}
     # not_estimated says of a pair of sources one+other.
     whose |= {part for text in whose for part in str(text).split("+")}
+    if figure.get("rule") is not None:
+        own = figure["rule"] if figure["rule"] in OWN_RULE else None
+        inputs = tuple(name for name in inputs if (name == own if own else name not in OWN_RULE))
     rows = [
         row
         for row in bases.iter_rows(named=True)

@@ -79,13 +79,11 @@ def _code(frame: pl.DataFrame, levels: Sequence[str]) -> pl.DataFrame:
 
 def _numbered(frame: pl.DataFrame, levels: Sequence[str]) -> pl.DataFrame:
     """The rows in canonical order, the names of `levels` as numbers; names hang below those before them."""
-    import polars as pl
-
     said = [name for name in frame.columns if name not in levels]
     rows = frame.with_columns(_rank(said).alias("row_class"))
     below = "row_class"
     for depth in range(len(levels), 0, -1):
-        described = rows.group_by("source", *levels[:depth]).agg(_list(below).alias("described"))
+        described = _lists(rows, ["source", *levels[:depth]], below, "described")
         described = described.with_columns(_rank(["source", "described"]).alias(f"class_{depth}")).drop("described")
         rows = rows.join(described, on=["source", *levels[:depth]], nulls_equal=True)
         below = f"class_{depth}"
@@ -106,8 +104,7 @@ def _subjects(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     for name in ITEMS:
         if name in frames:
             told = frames[name].with_columns(_rank(_told(frames[name], key)).alias("row_class"))
-            told = told.group_by(key).agg(_list("row_class").alias(f"by {name}"))
-            items = items.join(told, on=key, how="left")
+            items = items.join(_lists(told, key, "row_class", f"by {name}"), on=key, how="left")
     items = items.with_columns(_rank(_told(items, ["subject_id", "author"])).alias("item_class"))
     authors = _authors(items, frames)
     items = items.join(authors, on=["source", "author"], how="left", nulls_equal=False)
@@ -143,7 +140,7 @@ def _authors(items: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> pl.Data
     known = {name: rows.filter(pl.col("author").is_not_null()) for name, rows in tables.items()}
     authors = pl.concat([rows.select(key) for rows in known.values()]).unique()
     for name, rows in known.items():
-        authors = authors.join(rows.group_by(key).agg(_list("item_class").alias(name)), on=key, how="left")
+        authors = authors.join(_lists(rows, key, "item_class", name), on=key, how="left")
     return authors.sort("source", *known, "author").with_row_index("number").select(*key, "number")
 
 
@@ -175,7 +172,7 @@ def _told(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
 
 def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
     """By all columns; names are numbers by now."""
-    return frame.sort(_rank(_told(frame, ())), maintain_order=True)
+    return frame.sort(_told(frame, ()), maintain_order=True)
 
 
 def _rank(columns: Sequence[str]) -> pl.Expr:
@@ -185,11 +182,13 @@ def _rank(columns: Sequence[str]) -> pl.Expr:
     return pl.struct(columns).rank("dense")
 
 
-def _list(column: str) -> pl.Expr:
-    """The ranks of a group as one text, whatever their order was."""
+def _lists(rows: pl.DataFrame, key: Sequence[str], column: str, name: str) -> pl.DataFrame:
+    """The ranks of each group as one text, whatever their order was."""
     import polars as pl
 
-    return pl.col(column).sort().cast(pl.String).str.join(",")
+    # All sorted once and joined as lists: half the time of sorting and joining group by group.
+    ranks = rows.sort(column).group_by(key).agg(pl.col(column).cast(pl.String).alias(name))
+    return ranks.with_columns(pl.col(name).list.join(","))
 
 
 def _digits(number: pl.Expr) -> pl.Expr:

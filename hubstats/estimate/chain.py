@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hubstats.estimate.author_votes import AuthorVotes
@@ -259,10 +260,14 @@ def subjects(
         fraction=1 / read["weight"].cast(pl.Float64).to_numpy(),
     )
     here = pl.col("source") == source
-    owned = AuthorVotes(rows, author_frame.filter(here))
+
+    @cache
+    def owned() -> AuthorVotes:
+        # Most callers ask for no vote.
+        return AuthorVotes(rows, author_frame.filter(here))
 
     def votes(amounts: Amounts) -> Floats:
-        return owned(flags(rows.height, amounts["item"]))
+        return owned()(flags(rows.height, amounts["item"]))
 
     detector = str(rows["detector_version"].drop_nulls().max() or "")
     unread = strata.filter(here).join(read, on="stratum", how="anti")["frame_size"].sum()

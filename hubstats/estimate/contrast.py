@@ -44,7 +44,7 @@ def estimate_contrast(design: Design, before: Amount, after: Amount, confidence:
     is then plus and minus the upper end of Wilson's for none of n, n being Kish's (1965) effective number of authors.
     """
     import numpy as np
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     from hubstats.estimate.interval import wilson_interval
 
@@ -70,7 +70,7 @@ def estimate_contrast(design: Design, before: Amount, after: Amount, confidence:
         authors = np.bincount(design.cluster, weight * np.maximum(before[0] / totals[0], after[0] / totals[1]))
         half = float(wilson_interval([0], [authors.sum() ** 2 / (authors**2).sum()], confidence)["high"][0])
     else:
-        half = float(t.ppf(0.5 + confidence / 2, freedom)) * variance**0.5
+        half = float(stdtrit(freedom, 0.5 + confidence / 2)) * variance**0.5
     return Contrast(effect, max(effect - half, -1.0), min(effect + half, 1.0))
 
 
@@ -95,4 +95,6 @@ def residual_variance(design: Design, residual: Floats, within: Booleans) -> tup
     freedom = float(clusters - 1)
     if fourth > 0:
         freedom = min(freedom, max(2 * together**2 / fourth, 1.0))
-    return sampling + max(together * clusters / (clusters - 1) - alone, 0.0), freedom
+    variance = sampling + max(together * clusters / (clusters - 1) - alone, 0.0)
+    # Residuals that cancel within every author leave rounding, which depends on the order of the rows.
+    return (variance if variance > NOTHING**2 else 0.0), freedom

@@ -232,7 +232,7 @@ def _corrected(
 ) -> tuple[float | None, float | None, float | None]:
     """m C / V with its interval; 0 with an upper end where no card of `here` names it."""
     import numpy as np
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     weighted_said, weighted_naming = (float(other.items.design.weight[items].sum()) for items in (said, naming))
     ratio = weighted_said / weighted_naming
@@ -254,7 +254,7 @@ def _corrected(
     variance = sum(variance for variance, _ in parts)
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
     freedom = min(freedom, here.authors - 1.0)
-    reach = float(np.exp(min(float(t.ppf(0.5 + CONFIDENCE / 2, freedom)) * variance**0.5, 500.0)))
+    reach = float(np.exp(min(float(stdtrit(freedom, 0.5 + CONFIDENCE / 2)) * variance**0.5, 500.0)))
     return share, share / reach, min(mention.share * ratio * reach, 1.0)
 
 

@@ -229,8 +229,8 @@ class _Population:
                 together += by_author
                 variance += spread.authors
                 uncertain += spread.share * (1 - spread.share)
-        pooled = variance / uncertain if uncertain else 0.0
-        return [self._ratio(spread, pooled, _freedom(together)) for spread in spreads]
+        pooled, freedom = (variance / uncertain, _freedom(together)) if uncertain else (0.0, 0.0)
+        return [self._ratio(spread, pooled, freedom) for spread in spreads]
 
     def ratio(self, items: Integers, parts: Floats) -> _Ratio:
         """The share of one technique by itself."""

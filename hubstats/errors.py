@@ -13,7 +13,8 @@
     │   └── BadPage            an answer that is not what the interface documents
     ├── StoreError             the DuckDB file cannot be opened, migrated or written
     │   └── StoreBusy          another process holds the file
-    └── BenchError             a bench plan, experiment or run cannot be used
+    ├── BenchError             a bench plan, experiment or run cannot be used
+    └── BundleError            a bundle cannot be made, or is not one that is whole and of this version
 
 The command line prints the text on one line and exits with 1 (2 for ConfigError).
 """
@@ -84,3 +85,7 @@ class StoreBusy(StoreError):
 
 class BenchError(HubstatsError):
     """A bench plan, experiment or run cannot be used."""
+
+
+class BundleError(HubstatsError):
+    """A bundle of figures cannot be made, or is not one that is whole and of this version."""

@@ -3,7 +3,7 @@
 A bundle is a ZIP archive whose members are stored, not compressed (Parquet is), under fixed names:
 
     manifest.json            versions, hash and rows of every other member, hashes of the input queries, newest moment
-    README.txt               what this is, in words, and the terms
+    README.txt               what this is, in words, and what may be done with it
     inputs/NAME.parquet      the rows of one input as the estimates take them: without names, in canonical order
                              (hubstats.estimate.canonical); no card, config of an adapter, or code
     figures/TABLE.parquet    one derived table as the file had it
@@ -65,7 +65,7 @@ The rows are facts read from public pages. Owners, repositories and files are nu
 here. Dates and download counts are as public as the pages they stand on, so that who knows a repository well may
 recognise its row: do not try to, and do not publish what you find.
 
-The tables may be used by anyone for anything, under CC0 1.0 (https://creativecommons.org/publicdomain/zero/1.0/).
+They are facts and figures about them; what the project's own licence says of its data holds for them.
 """
 
 

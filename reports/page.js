@@ -38,18 +38,58 @@
   const fontSize = () => parseFloat(getComputedStyle(root).fontSize) * 0.8;
   const ruler = document.createElement("canvas").getContext("2d");
 
-  // Titles come escaped; words are moved to a second line where one is too short.
-  const wrapped = (text, room, size) => {
-    ruler.font = `${size}px sans-serif`;
+  // Words are moved to a further line where one is too short. Titles come escaped.
+  const linesOf = (text, room, size) => {
+    ruler.font = `${size}px ${getComputedStyle(root).getPropertyValue("--sans")}`;
     const lines = [""];
     for (const word of text.split(" ")) {
       const longer = lines.at(-1) ? `${lines.at(-1)} ${word}` : word;
       if (ruler.measureText(longer).width > room && lines.at(-1)) lines.push(word); else lines[lines.length - 1] = longer;
     }
-    return lines.join("<br>");
+    return lines;
   };
+  const wrapped = (text, room, size) => linesOf(text, room, size).join("<br>");
 
   const narrowed = (meta, width) => meta.labelsAbove && width < 620;
+  // Labels above the rows, wrapped: each row is as tall as its own label. Positions are pixels from the top, and the
+  // rows' numbers in the traces are put where the rows then are.
+  const layRows = (painted, width, size, ink, soft, ground) => {
+    const { rowLabels } = painted.layout.meta;
+    const notes = [];
+    const centres = [];
+    let top = 0;
+    let beside = false;
+    rowLabels.forEach((row) => {
+      if (row.beside && !beside) top += size * 1.2;
+      beside = row.beside;
+      const lead = row.lead.replaceAll(" ", "\u00a0"); // stays on one line, in bold
+      const [head, ...rest] = linesOf(`${lead} ${row.text}`, width - 24 - size * 2, size);
+      const text = [`<b>${escaped(head.slice(0, lead.length))}</b>${escaped(head.slice(lead.length))}`, ...rest.map(escaped)].join("<br>");
+      notes.push({ xref: "paper", x: 0, xanchor: "left", y: top, yanchor: "top", align: "left", showarrow: false, text, font: { size, color: row.beside ? soft : ink }, bgcolor: ground.paper, borderpad: 1 });
+      centres.push(top + (rest.length + 1) * size * 1.3 + size * 0.95);
+      top = centres.at(-1) + size * 1.25;
+    });
+    const data = painted.data.map((trace) => ({ ...trace, y: trace.y.map((row) => centres[row] ?? row) }));
+    return { data, notes, tall: top, yaxis: { ...painted.layout.yaxis, range: [top, -4] } };
+  };
+
+  // Numbers of events at the top, in as many lanes as keep them apart.
+  const placeMoments = (holder, moments, soft, ground) => {
+    const { xaxis } = holder._fullLayout;
+    const size = fontSize() * 0.9;
+    ruler.font = `700 ${size}px ${holder._fullLayout.font.family}`;
+    const ends = [];
+    return moments.map((moment) => {
+      const width = ruler.measureText(moment.text).width + 5;
+      const at = xaxis.d2p(moment.x);
+      let lane = ends.findIndex((end) => end <= at - width / 2);
+      if (lane < 0) lane = ends.length;
+      ends[lane] = at + width / 2;
+      return { xref: "x", x: moment.x, yref: "paper", y: 1, yanchor: "top", yshift: -lane * size * 1.25, xanchor: "center", showarrow: false,
+        text: `<b>${escaped(moment.text)}</b>`, font: { size, color: soft }, bgcolor: ground.paper, borderpad: 0 };
+    });
+  };
+
   const heightOf = (meta, width) => {
     if (meta.rows !== undefined) return Math.round((meta.row * (narrowed(meta, width) ? 1.35 : 1) * meta.rows + 74) * (fontSize() / 12.5));
     return Math.round(Math.min(Math.max(width * meta.aspect, 380), 720));
@@ -122,12 +162,16 @@
     const titled = (axis) => axis && { ...axis, title: { ...axis.title, text: wrapped(axis.title?.text ?? "", width - 110, size), font: { ...axis.title?.font, size } }, tickfont: { ...axis.tickfont, size } };
     if (narrowed(meta, width)) fixed.forEach((note) => { note.text = note.text.replace(" <span", "<br><span"); });
     if (meta.narrowStrip && width < 700 && fixed.length) fixed[0] = { ...fixed[0], text: meta.narrowStrip };
-    const layout = { ...painted.layout, xaxis: titled(fewer(painted.layout.xaxis)), yaxis: titled(painted.layout.yaxis), width, height: heightOf(meta, width), annotations: fixed,
+    const rows = meta.rowLabels && layRows(painted, width, size, ink, soft, ground);
+    if (rows) fixed.push(...rows.notes);
+    const layout = { ...painted.layout, xaxis: titled(fewer(painted.layout.xaxis)), yaxis: titled(rows ? rows.yaxis : painted.layout.yaxis), width, annotations: fixed,
+      height: rows ? Math.round(rows.tall + size * 4.5) : heightOf(meta, width),
       font: { ...painted.layout.font, size, family: style.getPropertyValue("--sans").trim() },
       margin: { ...painted.layout.margin, t: painted.layout.margin.t + (yTitle.split("<br>").length - 1) * size * 1.3 },
       hoverlabel: { ...painted.layout.hoverlabel, font: { ...painted.layout.hoverlabel.font, size } } };
-    await Plotly.react(holder, painted.data, layout, { displayModeBar: false, responsive: false, scrollZoom: false });
+    await Plotly.react(holder, rows ? rows.data : painted.data, layout, { displayModeBar: false, responsive: false, scrollZoom: false });
     if (meta.labels?.length) await Plotly.relayout(holder, { annotations: [...fixed, ...placeLabels(holder, meta, ink, soft, ground)] });
+    if (meta.moments?.length) await Plotly.relayout(holder, { annotations: [...fixed, ...placeMoments(holder, meta.moments, soft, ground)] });
     holder.setAttribute("aria-label", meta.alt);
   };
 
@@ -217,7 +261,9 @@
         const line = make("tr", {}, ...row.map((cell, place) => {
           const text = shown(cell);
           const known = text !== null && text !== undefined;
-          const box = make(place === 0 ? "th" : "td", { className: `${table.columns[place].number ? "number" : ""} ${known ? "" : "missing-value"}`.trim() });
+          const length = known ? String(text).length : 0;
+          const kind = table.columns[place].number ? "number" : length > 40 ? "long" : length <= 14 ? "brief" : "";
+          const box = make(place === 0 ? "th" : "td", { className: `${kind} ${known ? "" : "missing-value"}`.trim() });
           if (place === 0) box.scope = "row";
           if (place === 0 && table.cards) {
             const opener = make("button", { type: "button", textContent: text });
@@ -291,31 +337,44 @@
         holder.setAttribute("role", "img");
         const item = { stage, holder, legend, figure: view.figure, width: 0 };
         drawn.push(item);
-        parts.push(legend, holder, sourceLine(view));
+        parts.push(legend, holder);
+        if (view.notes?.length) parts.push(make("ol", { className: "events" }, ...view.notes.map((text) => make("li", { textContent: text }))));
+        parts.push(sourceLine(view));
         if (view.table) parts.push(make("details", {}, make("summary", { textContent: "The numbers behind this chart" }), drawTable(view.table, view.table.key, false)));
       } else if (view.table) parts.push(drawTable(view.table, view.table.key, true), sourceLine(view));
       stage.replaceChildren(...parts);
       if (started) refresh();
     };
-    const chosen = () => panel.views.find((view) => picks.every((pick, place) => view.picks[place] === pick.value)) ?? panel.views[0];
+    // Where no view fits all choices, the one that fits `first` and most of the others, and the choices follow it.
+    const chosen = (first = 0) => {
+      const fit = (view) => picks.filter((pick, place) => view.picks[place] === pick.value).length + (view.picks[first] === picks[first]?.value ? picks.length : 0);
+      const best = panel.views.reduce((best, view) => (fit(view) > fit(best) ? view : best));
+      picks.forEach((pick, place) => { pick.value = best.picks[place]; });
+      return best;
+    };
     const controls = make("div", { className: "controls" });
     picks.forEach((pick, place) => {
       if (options[place].length < 2) return;
       const key = `${slot.dataset.panel}.${place}`;
       if (options[place].includes(state.get(key))) pick.value = state.get(key);
-      pick.addEventListener("change", () => { remember(key, pick.value, options[place][0]); show(chosen()); });
+      pick.addEventListener("change", () => {
+        const view = chosen(place);
+        picks.forEach((other, index) => remember(`${slot.dataset.panel}.${index}`, other.value, options[index][0]));
+        show(view);
+      });
       controls.append(make("label", {}, panel.choices[place], pick));
     });
     if (controls.childElementCount) slot.append(controls);
     slot.append(stage);
     show(chosen());
   };
-  const refresh = (force = false) => Promise.all(drawn.map((item) => {
+  const renew = (item, force) => {
     if (!item.holder.isConnected || (!force && item.width === item.holder.clientWidth)) return null;
     item.width = item.holder.clientWidth;
     fillLegend(item.legend, item.figure);
     return draw(item.holder, item.figure);
-  }));
+  };
+  const refresh = (force = false) => Promise.all(drawn.map((item) => renew(item, force)));
 
   document.querySelectorAll("[data-panel]").forEach(drawPanel);
   let waiting = 0;
@@ -325,5 +384,16 @@
   addEventListener("beforeprint", () => { printing = true; refresh(true); });
   addEventListener("afterprint", () => { printing = false; refresh(true); });
   started = true;
-  refresh().then(() => { root.dataset.ready = "true"; });
+  // What is in sight first; the other charts one by one, so that the page answers meanwhile.
+  const begin = async () => {
+    const near = drawn.filter((item) => item.holder.getBoundingClientRect().top < innerHeight * 1.5);
+    await Promise.all(near.map((item) => renew(item, false)));
+    root.dataset.ready = "true";
+    for (const item of [...drawn]) {
+      await new Promise((go) => setTimeout(go));
+      await renew(item, false);
+    }
+    root.dataset.drawn = "true";
+  };
+  begin();
 })();

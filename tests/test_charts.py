@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstats import charts
-from hubstats.charts import Bar, Header, Point, Range, Step
+from hubstats.charts import Bar, Change, Header, Moment, Point, Range, Step, When, waterfall_rows
 from hubstats.charts.text import _INVISIBLE
 
 HOSTILE = "<script>alert(1)</script>"
@@ -99,12 +100,72 @@ def test_pairs_go_from_ring_to_disc() -> None:
     assert [entry["label"] for entry in figure["layout"]["meta"]["legend"]] == ["then", "now"]
 
 
-@pytest.mark.parametrize("make", ["scatter", "intervals", "pairs"])
+def test_pairs_draw_the_interval_of_where_they_end() -> None:
+    figure = charts.pairs(
+        [Step("OFT", 2.0, 4.0, "OFT", low=0.0, high=9.0)], Header("share"), start="a", end="b", log_percent=True
+    )
+    [line] = [trace for trace in figure["data"] if trace["mode"] == "lines"]
+    edge = 10 ** figure["layout"]["xaxis"]["range"][0]
+    assert line["x"] == [pytest.approx(edge), 9.0, None], "a logarithmic axis has no zero"
+
+
+CHANGES = [
+    Change("as printed", "98%", 98.0, None, "published", hollow=True),
+    Change("their rule", "-8", 90.0, 98.0, "items", Range(90.0, 88.0, 92.0), other_items=True),
+    Change("up", "+5", 95.0, 90.0, "up", Range(95.0, 94.0, 96.0)),
+    Change("down", "-15", 80.0, 95.0, "down", Range(80.0, 79.0, 81.0)),
+    Change("perhaps", "+1", 81.0, 80.0, "perhaps", Range(81.0, 78.0, 84.0)),
+    Change("not known", "+1", 82.0, 81.0, "not known"),
+    Change("ours", "82%", 82.0, None, "ours", Range(82.0, 70.0, 90.0)),
+    Change("aside", "-60", 20.0, 80.0, "aside", Range(20.0, -30.0, 70.0), beside=True),
+]
+
+
+def test_waterfall_colours_only_what_the_interval_shows() -> None:
+    assert [change.token for change in CHANGES] == [
+        "ink", waterfall_rows.OTHER_ITEMS, waterfall_rows.RAISES, waterfall_rows.LOWERS, waterfall_rows.UNSURE,
+        waterfall_rows.UNSURE, "ink", waterfall_rows.LOWERS,
+    ]  # fmt: skip
+    figure = charts.waterfall(CHANGES, Header("share"))
+    bars = {tuple(trace["x"]): trace for trace in figure["data"] if trace.get("line", {}).get("width") == 11}
+    assert set(bars) == {(98.0, 90.0), (90.0, 95.0), (95.0, 80.0), (80.0, 81.0), (81.0, 82.0), (80.0, 20.0)}
+    assert bars[90.0, 95.0]["line"]["color"] == charts.colour(waterfall_rows.RAISES)
+
+
+def test_waterfall_leads_on_from_row_to_row_but_not_to_what_stands_beside() -> None:
+    figure = charts.waterfall(CHANGES, Header("share"))
+    leads = [trace["y"] for trace in figure["data"] if trace.get("line", {}).get("dash") == "dot"]
+    assert leads == [[place, place + 1] for place in range(6)]
+
+
+def test_waterfall_is_not_stretched_by_an_interval_beside_it() -> None:
+    low, high = charts.waterfall(CHANGES, Header("share"))["layout"]["xaxis"]["range"]
+    assert -2 <= low < 20
+    assert 98 < high <= 102
+
+
+def test_time_lines_keep_values_and_mark_moments() -> None:
+    periods = [
+        When(date(2025, number, 1), Range(50.0, 40.0, 60.0), Range(51.0, 45.0, 57.0), "month") for number in (1, 2, 3)
+    ]
+    moments = [Moment(date(2025, 2, 3), "1", "event"), Moment(date(2025, 2, 9), "", "release")]
+    figure = charts.over_time(periods, moments, Header("month", "share"), "low-rank")
+    assert [moment["text"] for moment in figure["layout"]["meta"]["moments"]] == ["1"]
+    assert [shape["x0"] for shape in figure["layout"]["shapes"]] == ["2025-02-03"]
+    [band] = [trace for trace in figure["data"] if trace.get("fill") == "toself"]
+    assert band["y"] == [57.0, 57.0, 57.0, 45.0, 45.0, 45.0]
+    points = next(mark for mark in marks(figure) if len(mark["x"]) == 3)  # type: ignore[arg-type]
+    assert (points["x"][1], points["y"]) == ("2025-02-15", [50.0, 50.0, 50.0])  # type: ignore[index]
+
+
+@pytest.mark.parametrize("make", ["scatter", "intervals", "pairs", "waterfall", "over_time"])
 def test_nothing_at_all_is_a_chart_too(make: str) -> None:
     chart = {
         "scatter": lambda: charts.scatter([], Header("x"), log_x=True),
         "intervals": lambda: charts.intervals([], Header("x")),
         "pairs": lambda: charts.pairs([], Header("x"), start="a", end="b", log_percent=True),
+        "waterfall": lambda: charts.waterfall([], Header("x")),
+        "over_time": lambda: charts.over_time([], [], Header("x"), "other"),
     }[make]()
     json.dumps(chart, allow_nan=False)
 
@@ -118,7 +179,14 @@ def test_names_reach_plotly_escaped() -> None:
 
 def test_every_colour_of_a_figure_is_in_the_palette() -> None:
     known = {light for light, _ in charts.PALETTE.values()} | {"rgba(0,0,0,0)"}
-    figure = charts.scatter([point(), point("none", None, unseen=True)], Header("x"), log_x=True, zero_line=True)
+    day = date(2025, 1, 1)
+    figures = [
+        charts.scatter([point(), point("none", None, unseen=True)], Header("x"), log_x=True, zero_line=True),
+        charts.waterfall(CHANGES, Header("x")),
+        charts.over_time(
+            [When(day, Range(1.0), Range(1.0, 0.5, 2.0), "")], [Moment(day, "1", "")], Header("x"), "other"
+        ),
+    ]
     found: set[str] = set()
 
     def collect(value: object) -> None:
@@ -131,7 +199,7 @@ def test_every_colour_of_a_figure_is_in_the_palette() -> None:
             for item in value:
                 collect(item)
 
-    collect(figure)
+    collect(figures)
     assert found
     assert found <= known
 

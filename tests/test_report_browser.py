@@ -15,6 +15,7 @@ from hubstats.ask import connect
 from hubstats.charts import plain
 from hubstats.report import build
 from tests.test_report import FIGURES, HOSTILE, RUNS, SHARES, TECHNIQUES, estimate, run, technique, write
+from tests.test_report_estimates import ALL, CHAIN, EVENTS, hostile
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -72,7 +73,8 @@ class Watched:
             # Another fragment of the same page alone would not load it anew.
             self.page.goto("about:blank")
         self.page.goto(path.as_uri() + fragment)
-        self.page.wait_for_function("document.documentElement.dataset.ready === 'true'", timeout=60_000)
+        # By selector: the page's policy forbids the evaluation that waiting for an expression needs.
+        self.page.locator("html[data-ready=true][data-drawn=true]").wait_for(state="attached", timeout=60_000)
         return self.page
 
 
@@ -265,6 +267,126 @@ def test_hostile_names_show_as_text(watched: Watched, tmp_path: Path) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
     assert watched.complaints == []
     assert watched.requests == [target.as_uri()]
+
+
+ESTIMATES = ("reconciliation", "trend", "recall", "concentration", "claims", "method")
+
+
+@pytest.fixture(scope="module")
+def estimated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(tmp_path_factory.mktemp("estimated"), *ALL, FIGURES)
+
+
+def boxes(page: Page, selector: str) -> list[list[float]]:
+    found: list[list[float]] = page.evaluate(
+        "selector => [...document.querySelectorAll(selector)].map(text => {"
+        "const box = text.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]; })",
+        selector,
+    )
+    return found
+
+
+def collide(found: list[list[float]]) -> bool:
+    return any(
+        not (left >= other[2] or right <= other[0] or top + 1 >= other[3] or bottom - 1 <= other[1])
+        for place, (left, top, right, bottom) in enumerate(found)
+        for other in found[place + 1 :]
+    )
+
+
+def test_marks_of_the_waterfall_stand_where_the_query_says(watched: Watched, estimated: Path) -> None:
+    page = watched.open(estimated)
+    drawn = page.evaluate(
+        "[...document.querySelector('#reconciliation .chart').data].filter(trace => trace.mode === 'markers')"
+        ".map(trace => [trace.x[0], trace.y[0]])"
+    )
+    with connect(estimated.with_name("x.duckdb")) as answers:
+        rows = answers.query("reconciliation", technique="lora").to_dicts()
+    way = [row["share"] * 100 for row in rows if not row["beside"]]
+    aside = [row["share"] * 100 for row in rows if row["beside"]]
+    assert [x for x, _ in drawn] == pytest.approx([*way, way[-1], *aside])
+    places = [y for _, y in drawn]
+    assert places == sorted(places), "from top to bottom"
+    assert watched.complaints == []
+    assert watched.requests == [estimated.as_uri()]
+
+
+@pytest.mark.parametrize("width", [360, 1280, 2560])
+def test_labels_of_waterfall_and_events_fit_and_do_not_collide(browser: Browser, tmp_path: Path, width: int) -> None:
+    from dataclasses import replace
+    from datetime import timedelta
+
+    near = [replace(EVENTS[0], event_id=f"near{day}", happened_on=EVENTS[0].happened_on + timedelta(days=day))
+            for day in range(6)]  # fmt: skip
+    groups = [group for group in ALL if group is not EVENTS]
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = Watched(context.new_page()).open(write_page(tmp_path, *groups, near))
+    labels = boxes(page, "#reconciliation .annotation-text")
+    assert len(labels) == 6
+    assert not collide(labels)
+    assert all(left >= 0 and right <= width for left, _, right, _ in labels)
+    numbers = boxes(page, "#trend .annotation-text")[-len(near) :]
+    assert len(numbers) == len(near)
+    assert not collide(numbers)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+
+
+def test_choices_of_the_trend_follow_each_other_where_a_view_is_missing(watched: Watched, estimated: Path) -> None:
+    page = watched.open(estimated)
+    over = page.locator("#trend select").last
+    over.select_option("by version of PEFT")
+    assert "share_by_peft_version" in page.locator("#trend .source").first.inner_text()
+    assert page.locator("#trend .events").count() == 0
+    again = watched.open(estimated, "#" + page.url.split("#")[1])
+    assert again.locator("#trend select").last.input_value() == "by version of PEFT"
+    again.locator("#trend select").last.select_option("by month of creation")
+    assert again.locator("#trend .events li").all_inner_texts() == [
+        "2025-07-03: PEFT writes the tag",
+        "2025-07-05: something next to it",
+    ]
+    assert watched.complaints == []
+
+
+def test_simulation_is_a_table_in_the_method(watched: Watched, estimated: Path) -> None:
+    page = watched.open(estimated)
+    assert page.locator("#method thead th", has_text="Naive holds it").count() == 1
+    page.locator("#method select").first.select_option("What the two-phase design is worth")
+    assert page.locator("#method thead th", has_text="since the tag").count() >= 3
+    assert watched.complaints == []
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_of_the_estimates_shows_as_text(watched: Watched, tmp_path: Path, text: str) -> None:
+    target = write_page(tmp_path, *hostile(text))
+    page = watched.open(target)
+    for key in ESTIMATES:
+        for place in range(page.locator(f"#{key} .controls select").count()):
+            select = page.locator(f"#{key} .controls select").nth(place)
+            for option in select.locator("option").all()[:3]:
+                select.select_option(index=int(option.evaluate("option => option.index")))
+    for summary in page.locator("summary").all():
+        summary.click()
+    if text.startswith("<script>"):
+        assert "<script>document" in " ".join(page.locator("#reconciliation .annotation-text").all_text_contents())
+    assert page.title() == "Popularity and performance of PEFT techniques"
+    assert page.locator("img, iframe, main script").count() == 0
+    assert page.locator("a[href^='javascript']").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+    assert watched.complaints == []
+    assert watched.requests == [target.as_uri()]
+
+
+def test_labels_of_the_waterfall_show_markup_letter_by_letter(watched: Watched, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    words = "<b>bold</b> &amp; <i>slanted</i> " * 5
+    chain = [replace(row, change=words) for row in CHAIN]
+    page = watched.open(write_page(tmp_path, TECHNIQUES, chain))
+    shown = page.locator("#reconciliation .annotation-text").all_text_contents()
+    assert len(shown) == len(CHAIN) + 1
+    for text in [shown[0], *shown[1:4], *shown[5:]]:
+        assert text.count("<b>bold</b>") == text.count("&amp;") == 5, text
 
 
 def test_empty_file_opens_too(watched: Watched, tmp_path: Path) -> None:

@@ -457,7 +457,7 @@ COMMENT ON TABLE estimate IS 'Estimated shares, with what each rests on';
 COMMENT ON COLUMN estimate.estimate_id IS 'source/measure/rule/technique: for hubstats explain';
 COMMENT ON COLUMN estimate.source IS 'Source name';
 COMMENT ON COLUMN estimate.measure IS 'What is counted: repositories, authors, downloads, files, checkpoints';
-COMMENT ON COLUMN estimate.rule IS 'evidence (ours), blog and blog_folded (card names exactly one technique), first_import, ...';
+COMMENT ON COLUMN estimate.rule IS 'evidence (ours), overlay (variants on top), blog and blog_folded (card names exactly one technique), imports_files, imports_repositories, site_type, site_type_all';
 COMMENT ON COLUMN estimate.technique IS 'Registry key';
 COMMENT ON COLUMN estimate.count IS 'Subjects with the technique, weighted to the frame';
 COMMENT ON COLUMN estimate.total IS 'Subjects it is a share of, weighted to the frame';
@@ -554,7 +554,7 @@ COMMENT ON TABLE family_estimate IS 'Estimated shares of families of techniques:
 COMMENT ON COLUMN family_estimate.estimate_id IS 'family/source/measure/rule/family: for hubstats explain';
 COMMENT ON COLUMN family_estimate.source IS 'Source name';
 COMMENT ON COLUMN family_estimate.measure IS 'What is counted: repositories, authors, downloads, files, checkpoints';
-COMMENT ON COLUMN family_estimate.rule IS 'evidence (ours), blog and blog_folded (card names exactly one technique), first_import, ...';
+COMMENT ON COLUMN family_estimate.rule IS 'As in estimate';
 COMMENT ON COLUMN family_estimate.family IS 'Family of the registry: low-rank, orthogonal, ...; unknown: of techniques it does not know';
 COMMENT ON COLUMN family_estimate.count IS 'Subjects with the family, weighted to the frame';
 COMMENT ON COLUMN family_estimate.total IS 'Subjects it is a share of, weighted to the frame';

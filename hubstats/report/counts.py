@@ -1,4 +1,4 @@
-"""Popularity counted in different ways: sources side by side, what cards leave out, files against projects."""
+"""Popularity counted in different ways: sources side by side, files against projects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from hubstats.report.panel import (
     View,
     column,
     range_of,
-    rows_of,
     sample_words,
     share_cell,
     share_words,
@@ -150,67 +149,6 @@ def _unit(row: Row) -> int:
 def _ends(rows: Sequence[Row]) -> str:
     shares = [row["share"] for row in rows]
     return f"{wording.percent(min(shares))} to {wording.percent(max(shares))}"
-
-
-def recall(evidence: Evidence, prose: Row) -> Panel:
-    """How often cards name the technique their config proves: a view a source."""
-    rows = [row for row in rows_of(evidence.answers.query("mention_recall")) if row["share"] is not None]
-    views = []
-    for source in sorted({row["source"] for row in rows}):
-        members = [row for row in rows if row["source"] == source]
-        total = sum(row["cards"] for row in members)
-        bars = [
-            charts.Bar(
-                label=evidence.name(row["technique"]),
-                at=range_of(row, 100),
-                hover=f"<b>{charts.safe(evidence.name(row['technique']))}</b><br>"
-                f"named by {row['naming']} of {row['cards']} cards<br>"
-                f"95% interval {wording.span(row['low'], row['high'])}",
-                family=evidence.family(row["technique"]),
-            )
-            for row in members[:MOST_ROWS]
-        ]
-        figure = charts.intervals(
-            bars,
-            charts.Header(
-                x="Cards that name the technique their config proves",
-                alt=f"Mention recall of {len(members)} techniques in {total} cards.",
-            ),
-        )
-        table = [
-            [
-                charts.plain(evidence.name(row["technique"]), 120),
-                row["cards"],
-                row["naming"],
-                row["naming_or_variant"],
-                share_cell(row),
-                span_cell(row["low"], row["high"]),
-            ]
-            for row in members
-        ]
-        columns = [
-            column("technique", "Technique by config"),
-            column("cards", "Cards", number=True),
-            column("naming", "Name it", number=True),
-            column("naming_or_variant", "Name it or a variant", number=True),
-            column("share", "Share", number=True),
-            column("interval", "95% interval", number=True),
-        ]
-        line = source_line(
-            "mention_recall", f"n = {total:,} cards with a readable config", f"source {wording.source_words(source)}"
-        )
-        views.append(
-            View(
-                line,
-                (wording.source_words(source),),
-                figure,
-                Table(f"recall-{source}", "Mention recall", columns, table),
-            )
-        )
-    missing: tuple[Gap, ...] = ()
-    if not views:
-        missing = (Gap("No repository in this file has both a readable card and a PEFT config.", "hubstats crawl hub"),)
-    return Panel("recall", prose["short"], prose["heading"], (), prose["note"], missing, ("Source",), tuple(views))
 
 
 def imports(evidence: Evidence, prose: Row) -> Panel:

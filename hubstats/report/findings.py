@@ -8,6 +8,7 @@ from hubstats import charts
 from hubstats.report import wording
 from hubstats.report.panel import Evidence, Row, sample_words
 from hubstats.report.performance import since, superseded
+from hubstats.report.reconciliation import chains, effect_words
 from hubstats.report.standing import REFERENCE, Result, Standing
 
 NOT_PEFT = ("full_finetuning",)
@@ -117,14 +118,43 @@ def _popularity(evidence: Evidence, db: str) -> Finding:
             text += f" to {_share(high)} ({wording.counted_words(high['measure'], high['rule'])})"
         text += ", because they count different things"
     number = f"n = {used['subjects']:,}" if used["subjects"] else "n not given"
+    why = _why(evidence, used["source"])
     parts = [
-        f"query all_shares on {db}",
+        f"query all_shares{' and reconciliation' if why else ''} on {db}",
         wording.source_words(used["source"]),
         number,
         f"as of {wording.day(used['as_of'])}",
         sample_words([used]),
     ]
-    return Finding(f"{text}.", ", ".join(part for part in parts if part))
+    return Finding(f"{text}.{why}", ", ".join(part for part in parts if part))
+
+
+def _why(evidence: Evidence, source: str) -> str:
+    """Why the share published by the same kind of count differs, in one sentence; nothing without such a chain."""
+    chain = next((steps for steps in chains(evidence) if steps[0]["source"] == source), None)
+    if chain is None:
+        return ""
+    way = [row for row in chain if not row["beside"] and row["effect"] is not None]
+    if not way or way[0]["follows"] != "published":
+        return ""
+    same, rules = way[0], way[1:]
+    shown = [row for row in rules if _is_shown(row)]
+    text = (
+        f" The published {wording.percent(chain[0]['share'])} becomes {_share(same)} by the same rule on this "
+        f"file\N{RIGHT SINGLE QUOTATION MARK}s items; "
+    )
+    if not shown:
+        return f"{text}no change of rule after that is shown to matter."
+    most = max(shown, key=lambda row: abs(row["effect"]))
+    return (
+        f"{text}of the changes of rule after that, the largest shown to matter is {wording.points(most['effect'])} "
+        f"points{effect_words(most)}: {charts.plain(most['change'], 160)}."
+    )
+
+
+def _is_shown(row: Row) -> bool:
+    low, high = row["effect_low"], row["effect_high"]
+    return low is not None and high is not None and (low > 0 or high < 0)
 
 
 def _share(row: Row) -> str:

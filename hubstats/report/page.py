@@ -13,12 +13,18 @@ from typing import TYPE_CHECKING, Any
 from hubstats import __version__, charts
 from hubstats.errors import HubstatsError
 from hubstats.report import wording
-from hubstats.report.counts import imports, recall, sources
+from hubstats.report.claims import claims
+from hubstats.report.concentration import concentration
+from hubstats.report.counts import imports, sources
 from hubstats.report.findings import Finding, findings, headline
 from hubstats.report.panel import Evidence, Panel
 from hubstats.report.performance import frontier, history
 from hubstats.report.popularity import popularity
+from hubstats.report.recall import recall
+from hubstats.report.reconciliation import reconciliation
+from hubstats.report.simulation import results_path, simulation
 from hubstats.report.techniques import holdings, techniques
+from hubstats.report.trend import trend
 
 if TYPE_CHECKING:
     from hubstats.ask import Answers
@@ -47,12 +53,25 @@ def build(answers: Answers, source: str) -> Page:
     folder = template_folder()
     prose: dict[str, Any] = tomllib.loads((folder / "prose.toml").read_text(encoding="utf-8"))
     evidence = Evidence(answers)
-    makers = (popularity, frontier, sources, recall, imports, history, techniques)
+    makers = (
+        popularity,
+        frontier,
+        sources,
+        reconciliation,
+        trend,
+        recall,
+        concentration,
+        imports,
+        history,
+        claims,
+        techniques,
+    )
     panels = tuple(make(evidence, prose[make.__name__]) for make in makers)
     name = charts.plain(source, 80)
     found = findings(evidence, name)
     title = headline(evidence)
-    html = _render(folder, prose, panels, holdings(evidence), found, title, name, _made(evidence))
+    apart = (simulation(results_path()), holdings(evidence))
+    html = _render(folder, prose, panels, apart, found, title, name, _made(evidence))
     return Page(html, found, title, panels)
 
 
@@ -77,7 +96,7 @@ def _render(
     folder: Path,
     prose: dict[str, Any],
     panels: tuple[Panel, ...],
-    held: Panel,
+    apart: tuple[Panel, Panel],
     found: tuple[Finding, ...],
     title: str,
     source: str,
@@ -91,12 +110,13 @@ def _render(
     block = data_block(
         {
             "palette": dict(charts.PALETTE.values()),
-            "panels": {panel.key: _tidy(panel.for_script()) for panel in (*panels, held)},
+            "panels": {panel.key: _tidy(panel.for_script()) for panel in (*panels, *apart)},
         }
     )
     return environment.get_template("page.html.j2").render(
         prose=prose,
         panels=panels,
+        simulated=apart[0],
         findings=found,
         headline=title,
         source=source,

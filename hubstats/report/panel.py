@@ -72,6 +72,8 @@ class View:
     """Which option of each drop-down shows this view."""
     figure: charts.Figure | None = None
     table: Table | None = None
+    notes: tuple[str, ...] = ()
+    """Lines below the chart, numbered as its marks are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,118 @@
+"""What every chart kind starts from: values with intervals, the header, the figure's frame and interval lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hubstats.charts.colours import colour
+
+Figure = dict[str, Any]
+Interval = tuple[float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands around a chart."""
+
+    x: str
+    y: str = ""
+    alt: str = ""
+    """The chart in one sentence, for those who do not see it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A value with its inner interval and, where known, the wider one that holds what could not be seen."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    outer_low: float | None = None
+    outer_high: float | None = None
+
+    @property
+    def inner(self) -> Interval:
+        """Both ends of the inner interval."""
+        return self.low, self.high
+
+    @property
+    def outer(self) -> Interval:
+        """Both ends of the wider interval."""
+        return self.outer_low, self.outer_high
+
+    def from_(self, edge: float) -> Range:
+        """The same with intervals that begin at `edge` at the earliest."""
+        low = None if self.low is None else max(self.low, edge)
+        outer = None if self.outer_low is None else max(self.outer_low, edge)
+        return replace(self, low=low, outer_low=outer)
+
+
+def library() -> str:
+    """The source of plotly.js, minified, to be put into a page."""
+    import plotly
+
+    return (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+
+
+def framed(traces: Sequence[Any], header: Header, meta: dict[str, Any], **layout: Any) -> Figure:
+    """The figure as a JSON-ready dict: `traces` on a bare ground; `meta` is for the page's own script."""
+    import plotly.graph_objects as go
+
+    axis = {
+        "zeroline": False,
+        "gridcolor": colour("line"),
+        "linecolor": colour("soft"),
+        "tickfont": {"color": colour("soft")},
+        "title": {"font": {"color": colour("soft")}},
+        "fixedrange": True,
+        "automargin": True,
+    }
+    figure = go.Figure(
+        data=list(traces),
+        layout={
+            "template": go.layout.Template(),
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "font": {"color": colour("ink"), "family": "system-ui, sans-serif"},
+            "showlegend": False,
+            "hovermode": "closest",
+            "dragmode": False,
+            "hoverlabel": {
+                "bgcolor": colour("paper"),
+                "bordercolor": colour("soft"),
+                "font": {"color": colour("ink")},
+                "align": "left",
+            },
+            "margin": {"l": 8, "r": 14, "t": 34 if header.y else 12, "b": 8, "pad": 2},
+            "meta": {"alt": header.alt, "yTitle": header.y, **meta},
+        },
+    )
+    figure.update_xaxes(axis)
+    figure.update_yaxes(axis)
+    figure.update_xaxes(title_text=header.x)
+    figure.update_layout(layout)
+    # Through JSON: what is not finite becomes null, dates become text, and nothing of Plotly is left in the value.
+    encoded: Figure = json.loads(figure.to_json(engine="json"))
+    return encoded
+
+
+def whiskers(
+    ends: Sequence[Interval], across: Sequence[Any], shade: str, width: float, *, upright: bool = False
+) -> Any:
+    """Interval lines as one trace: plain segments, since Plotly's error bars are of one width and take distances
+    where we have ends."""
+    import plotly.graph_objects as go
+
+    along: list[Any] = []
+    beside: list[Any] = []
+    for (low, high), place in zip(ends, across, strict=True):
+        if low is None or high is None:
+            continue
+        along += [low, high, None]
+        beside += [place, place, None]
+    x, y = (beside, along) if upright else (along, beside)
+    return go.Scatter(x=x, y=y, mode="lines", line={"color": shade, "width": width}, hoverinfo="skip")

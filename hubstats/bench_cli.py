@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
+from enum import StrEnum
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,24 @@ app = typer.Typer(no_args_is_help=True)
 
 RESULTS = Path("bench/results")
 PLAN = Path("bench-plan.json")
-ROWS_SHOWN = 40
+
+
+class Format(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class Rows(StrEnum):
+    """What a comparison prints."""
+
+    standings = "standings"
+    pairs = "pairs"
+    rates = "rates"
+    refused = "refused"
+
 
 Db = Annotated[
     Path,
@@ -58,6 +76,10 @@ Set = Annotated[
     str | None,
     typer.Option("--popularity", help="SOURCE/MEASURE/RULE to count by (see: hubstats query technique_share)."),
 ]
+Tune = Annotated[
+    bool,
+    typer.Option("--tune", help="Seek a learning rate first: 13 short trials for each technique, and 3 or more seeds."),
+]
 Reference = Annotated[bool, typer.Option("--references/--no-references", help="Add full fine-tuning and the base.")]
 
 
@@ -77,6 +99,7 @@ def plan(
     model: Model = None,
     data: Data = None,
     references: Reference = True,
+    tune: Tune = False,
     popularity: Set = None,
     write: Annotated[Path, typer.Option(help="Where to write the plan.")] = PLAN,
     out: Out = RESULTS,
@@ -87,13 +110,14 @@ def plan(
     Prints the runs with the time and memory they are likely to take, and writes the plan for 'hubstats bench run'.
     """
     bench = _bench("plan")
+    seeds = _seeds(seeds, tune)
     wish = _wish(task, device, model, data, seeds, steps, items, answers, references)
-    made = _made(technique, experiment, most, least, popularity, wish, db)
-    costs = _costs(made.specs, out)
+    made = replace(_made(technique, experiment, most, least, popularity, wish, db), tune=tune)
+    costs, trials = _costs(made, out)
     if budget is not None:
-        made = bench.within(made, [cost.seconds for cost in costs], _seconds(budget))
-        costs = _costs(made.specs, out)
-    _print_plan(made, costs)
+        made = bench.within(made, _with_trials(made, costs, trials), _seconds(budget))
+        costs, trials = _costs(made, out)
+    _print_plan(made, costs, trials)
     bench.save(made, write)
     typer.echo(f"plan: {write}; run it with: hubstats bench run --plan {write}", err=True)
 
@@ -112,13 +136,15 @@ def run(
     model: Model = None,
     data: Data = None,
     references: Reference = True,
+    tune: Tune = False,
     timeout: Annotated[str | None, typer.Option(help="Longest time of one run, such as 30m.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Do failed runs again as well.")] = False,
     out: Out = RESULTS,
 ) -> None:
     """Fine-tune and measure, one run after the other; finished runs are skipped, a failed one ends nothing else.
 
-    Ctrl-C stops it; the same command goes on with the run it was at. Results are one JSON file a run.
+    Ctrl-C stops it; the same command goes on with the run it was at. Results are one JSON file a run. With --tune,
+    or a plan made with it, learning rates are sought first, by as many trials for every technique.
     """
     missing = _bench("benchable").missing_packages()
     if missing:
@@ -126,21 +152,38 @@ def run(
     if sum(given is not None for given in (plan, technique or None, experiment or None)) != 1:
         raise ConfigError("say what to run: --plan FILE (or --plan smoke), --technique T, or --experiment DIR")
     bench = _bench("plan")
-    wish = _wish(task, device, model, data, seeds, steps, items, answers, references)
+    wish = _wish(task, device, model, data, _seeds(seeds, tune), steps, items, answers, references)
     if plan is None:
         made = _made(technique, experiment, 0, 0, None, wish, Path())
     elif plan in bench.presets():
         names, preset, about = bench.preset(plan)
-        made = _from_preset(names, replace(preset, device=device, model=model, data=data), about)
+        preset = replace(preset, device=device, model=model, data=data, seeds=_seeds(preset.seeds, tune))
+        made = _from_preset(names, preset, about)
     else:
         made = bench.open_plan(Path(plan))
-    costs = _costs(made.specs, out)
-    _print_plan(made, costs)
+        if tune and not made.tune:
+            raise ConfigError(f"{plan} was made without --tune: make it anew with 'hubstats bench plan --tune'")
+    made = bench.resolved(replace(made, tune=tune or made.tune))
+    costs, trials = _costs(made, out)
+    _print_plan(made, costs, trials)
     limit = _seconds(timeout) if timeout else None
-    outcomes = _sweep(made.specs, out, limit, retry, [cost.seconds for cost in costs])
+    guesses = [cost.seconds for cost in costs]
+    specs = list(made.specs)
+    try:
+        if made.tune:
+            specs = _tune(specs, out, limit, retry, [trial.seconds for trial in trials], sum(guesses))
+        outcomes = _sweep(specs, out, limit, retry, guesses)
+    except KeyboardInterrupt:
+        # typer would end the command without a word
+        raise BenchError("interrupted; run the same command again to go on") from None
     _print_results([outcome.stored for outcome in outcomes])
+    lost = len(made.specs) - len(specs)
+    if lost:
+        typer.echo(f"{lost} runs were left out: no learning rate was found for them", err=True)
     failed = [outcome for outcome in outcomes if outcome.stored.status != "success"]
     typer.echo(f"results: {out}; take them into the file with: hubstats import --kind published {out}", err=True)
+    if len(outcomes) > 1:
+        typer.echo(f"what can be told apart: hubstats bench compare --out {out}", err=True)
     if failed:
         raise BenchError(f"{len(failed)} of {len(outcomes)} runs did not succeed; their messages are in the table")
 
@@ -158,11 +201,58 @@ def status(
         _print_results(found)
     else:
         typer.echo(f"no results in {out}", err=True)
-    if plan is not None:
-        spec = _bench("spec")
-        done = {result.run_id for result in found if result.status == "success"}
-        waiting = [each for each in _bench("plan").open_plan(plan).specs if spec.run_id(each) not in done]
-        typer.echo(f"{len(waiting)} runs of {plan} are to be done: {', '.join(each.experiment for each in waiting)}")
+    if plan is None:
+        return
+    made = _bench("plan").open_plan(plan)
+    if made.tune:
+        count = _bench("tune").waiting(made.specs, found)
+        typer.echo(f"{count} runs of {plan} are to be done, trials included")
+        return
+    spec = _bench("spec")
+    done = {result.run_id for result in found if result.status == "success"}
+    waiting = [each for each in made.specs if spec.run_id(each) not in done]
+    typer.echo(f"{len(waiting)} runs of {plan} are to be done: {', '.join(each.experiment for each in waiting)}")
+
+
+@app.command()
+def compare(
+    out: Out = RESULTS,
+    task: Annotated[str | None, typer.Option("--task", help="Only this task.", show_default="all")] = None,
+    show: Annotated[
+        Rows | None,
+        typer.Option(help="One table: standings, pairs, rates or refused.", show_default="standings and rates"),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="Nats per token above the best that count as near it, for rates.")
+    ] = 0.02,
+    format: Annotated[Format, typer.Option("--format", "-f", help="How to print rows.")] = Format.table,
+) -> None:
+    """Which techniques can be told apart: tests paired by question, Holm's correction over all pairs.
+
+    Techniques that are tied with the best one, how much worse the others are, and how near its best learning rate
+    each has to be trained. Runs that differ in more than the technique are refused, with the reason.
+    """
+    found, tables = _bench("compare").compare(out, task, tolerance), _bench("tables")
+    wanted = (Rows.standings, Rows.rates) if show is None and format is Format.table else (show or Rows.standings,)
+    for what in wanted:
+        if what in (Rows.rates, Rows.refused):
+            title = f"learning rates whose held-out NLL is within {tolerance:g} nats per token of the best"
+            rows = tables.rates(found) if what is Rows.rates else tables.refused(found)
+            _show(rows, format, title if what is Rows.rates else "runs that are compared with nothing")
+            continue
+        made = tables.pairs if what is Rows.pairs else tables.standings
+        if format is Format.table:
+            for contest in found.contests:
+                _show(made(contest), format, f"{contest.measure}, {contest.about}")
+        else:
+            _show([row for contest in found.contests for row in made(contest)], format, "")
+        for note in dict.fromkeys(note for contest in found.contests for note in contest.notes):
+            typer.echo(note, err=True)
+    if Rows.refused not in wanted:
+        for name, reason in found.refused:
+            typer.echo(f"not compared: {f'{name}: ' if name else ''}{reason}", err=True)
+        if not found.contests and not found.sensitivities:
+            raise BenchError(f"nothing can be compared in {out}; the reasons are above")
 
 
 def _bench(module: str) -> Any:
@@ -267,42 +357,86 @@ def _popularity(db: Path, wanted: str | None) -> Any:
     return _bench("choose").Popularity(*chosen, max(row["subjects"] for row in sets[chosen]), shares)
 
 
-def _costs(specs: Any, out: Path) -> list[Any]:
+def _seeds(asked: int, tune: bool) -> int:
+    """As many seeds as asked for, and enough of them to tell techniques apart after tuning."""
+    return max(asked, int(_bench("tune").SEEDS)) if tune else asked
+
+
+def _costs(made: Any, out: Path) -> tuple[list[Any], list[Any]]:
+    """What each run of the plan will cost, and each trial before them."""
     estimator = _bench("cost").Estimator(_bench("result").stored(out)[0])
-    return [estimator.cost(spec) for spec in specs]
+    trials = _bench("tune").expected(made.specs) if made.tune else []
+    return [estimator.cost(spec) for spec in made.specs], [estimator.cost(spec) for spec in trials]
+
+
+def _with_trials(made: Any, costs: list[Any], trials: list[Any]) -> list[float]:
+    """Seconds of each run, with its part of the trials of its setting."""
+    if not made.tune:
+        return [cost.seconds for cost in costs]
+    setting = _bench("spec").setting_id
+    spent: dict[str, float] = {}
+    for spec, trial in zip(_bench("tune").expected(made.specs), trials, strict=True):
+        spent[spec.experiment] = spent.get(spec.experiment, 0.0) + trial.seconds
+    seeds = [setting(spec) for spec in made.specs]
+    return [
+        cost.seconds + (0.0 if spec.role == "base" else spent[spec.experiment] / seeds.count(setting(spec)))
+        for spec, cost in zip(made.specs, costs, strict=True)
+    ]
+
+
+def _tune(
+    specs: list[Any], out: Path, timeout: float | None, retry: bool, guesses: list[float], then: float
+) -> list[Any]:
+    """Seeks learning rates, prints what was found, and returns the runs with them."""
+    tune = _bench("tune")
+    found = tune.tune(specs, out, timeout=timeout, retry=retry, tell=_teller(guesses, then))
+    _print_rows(_bench("tables").tuned(found), f"learning rates, by {tune.TRIALS} trials for each")
+    runs = tune.finals(specs, found)
+    if all(spec.role == "base" for spec in runs):
+        raise BenchError("no learning rate was found for any technique; the reasons are in the table")
+    return list(runs)
 
 
 def _sweep(specs: Any, out: Path, timeout: float | None, retry: bool, guesses: list[float]) -> list[Any]:
     """Runs the specs and tells on standard error how far it is and how long it may take."""
+    began = time.monotonic()
+    outcomes = _bench("runner").sweep(specs, out, timeout=timeout, retry=retry, tell=_teller(guesses, 0.0))
+    typer.echo(f"{len(outcomes)} runs in {_duration(time.monotonic() - began)}", err=True)
+    return list(outcomes)
+
+
+def _teller(guesses: list[float], then: float) -> Any:
+    """Prints what it hears of a sweep: `guesses` are seconds of its runs, `then` of what comes after them."""
     runner = _bench("runner")
-    began, on_terminal, last = time.monotonic(), sys.stderr.isatty(), ""
+    on_terminal, last = sys.stderr.isatty(), ""
 
     def tell(event: Any) -> None:
         nonlocal last
         if isinstance(event, runner.Outcome):
             how = "done before" if event.skipped else event.stored.status
             message = f": {event.stored.message}" if event.stored.message else ""
-            typer.echo(f"{event.spec.experiment} seed {event.spec.training.seed}: {how}{message}", err=True)
+            typer.echo(f"{_named(event.spec)}: {how}{message}", err=True)
+            last = ""
             return
         done = f" {event.done}/{event.total}" if event.total > 1 else ""
-        left = max(0.0, sum(guesses[event.number - 1 :]) - event.seconds)
-        line = f"[{event.number}/{event.of}] {event.spec.experiment} {event.phase}{done}, about {_duration(left)} left"
+        left = max(0.0, sum(guesses[event.number - 1 :]) + then - event.seconds)
+        line = f"[{event.number}/{event.of}] {_named(event.spec)} {event.phase}{done}, about {_duration(left)} left"
         if on_terminal:
             typer.echo(f"\r{line:<100}", err=True, nl=False)
         elif event.phase != last:
             typer.echo(line, err=True)
         last = event.phase
 
-    outcomes = runner.sweep(specs, out, timeout=timeout, retry=retry, tell=tell)
-    typer.echo(f"{len(outcomes)} runs in {_duration(time.monotonic() - began)}", err=True)
-    return list(outcomes)
+    return tell
 
 
-def _print_plan(made: Any, costs: list[Any]) -> None:
-    import polars
+def _named(spec: Any) -> str:
+    if spec.purpose == "trial":
+        return f"{spec.experiment} trial, rate {spec.training.learning_rate:g}, {spec.training.max_steps} steps"
+    return f"{spec.experiment} seed {spec.training.seed}"
 
-    from hubstats.rows import print_table
 
+def _print_plan(made: Any, costs: list[Any], trials: list[Any]) -> None:
     task = _bench("tasks").get(made.task)
     rows = [
         {
@@ -318,8 +452,17 @@ def _print_plan(made: Any, costs: list[Any]) -> None:
     ]
     first = made.specs[0]
     title = f"{task.name} on {first.training.model_id}, {first.device}: {len(rows)} runs, {made.basis}"
-    print_table(polars.DataFrame(rows), title)
+    _print_rows(rows, title)
     total = sum(cost.seconds for cost in costs)
+    if trials:
+        sought = sum(trial.seconds for trial in trials)
+        settings = len(trials) // int(_bench("tune").TRIALS)
+        typer.echo(
+            f"before them {len(trials)} trials, {len(trials) // settings} for each of {settings}, "
+            f"about {_duration(sought)}: the rates above are where they begin",
+            err=True,
+        )
+        total += sought
     typer.echo(f"about {_duration(total)} in all (estimated from {costs[0].basis}); memory is an estimate", err=True)
     for note in made.notes:
         typer.echo(note, err=True)
@@ -343,24 +486,35 @@ def _warn_of_memory(device: str, needed: float) -> None:
 
 
 def _print_results(found: list[Any]) -> None:
+    """Results and trials, each in a table of its own."""
+    tables = _bench("tables")
+    rows, trials = tables.results(found), tables.trials(found)
+    if rows:
+        _print_rows(rows, f"{len(rows)} runs")
+    if trials:
+        _print_rows(trials, f"{len(trials)} trials of learning rates, scored on held-out questions: no results")
+
+
+def _print_rows(rows: list[dict[str, Any]], title: str) -> None:
     import polars
 
     from hubstats.rows import print_table
 
-    shown = ("answer_nll", "token_accuracy", "test_accuracy", "forgetting", "step_time", "trainable_parameters")
-    rows = [
-        {
-            "task": each.task,
-            "experiment": each.experiment,
-            "seed": each.seed,
-            "status": each.status,
-            **{name: each.values.get(name) for name in shown},
-            "reload": {1.0: "equal", 0.0: "DIFFERS"}.get(each.values.get("reload_equal", -1.0), ""),
-            "message": each.message[:80],
-        }
-        for each in found
-    ]
-    print_table(polars.DataFrame(rows, infer_schema_length=None), f"{len(rows)} runs")
+    left_out = print_table(polars.DataFrame(rows, infer_schema_length=None), title)
+    if left_out:
+        typer.echo(f"no room for {', '.join(left_out)}: widen the terminal", err=True)
+
+
+def _show(rows: list[dict[str, Any]], format: Format, title: str) -> None:
+    if format is Format.table:
+        if rows:
+            _print_rows(rows, title)
+        return
+    import polars
+
+    from hubstats.rows import encode
+
+    sys.stdout.write(encode(polars.DataFrame(rows, infer_schema_length=None), format.value).decode())
 
 
 def _seconds(text: str) -> float:

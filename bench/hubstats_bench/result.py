@@ -127,6 +127,8 @@ class Stored:
     status: str
     message: str
     seed: int
+    steps: int
+    learning_rate: float
     created_at: str
     values: Mapping[str, float]
     times: Mapping[str, float]
@@ -183,9 +185,12 @@ def outline(path: Path) -> Stored:
     found = read(path)
     ours = found["hubstats"]
     try:
+        training = found["run_info"]["train_config"]
         return Stored(
             path=path,
-            seed=int(found["run_info"]["train_config"]["seed"]),
+            seed=int(training["seed"]),
+            steps=int(training["max_steps"]),
+            learning_rate=float(training["optimizer_kwargs"]["lr"]),
             created_at=str(found["run_info"]["created_at"]),
             values={str(value["name"]): float(value["value"]) for value in ours["values"]},
             times={str(name): float(seconds) for name, seconds in ours["times"].items()},

@@ -68,12 +68,13 @@ def sweep(
     timeout: float | None = None,
     retry: bool = False,
     tell: Listener = lambda event: None,
-    worker: Sequence[str] = WORKER,
+    worker: Sequence[str] | None = None,
 ) -> list[Outcome]:
     """Does every run whose result is not in `out` yet, and returns how each ended, in order.
 
     `timeout` is in seconds a run. With `retry`, runs that failed are done again too. `tell` hears progress and
-    outcomes. Raises BenchError when another sweep works on the folder or it cannot be written.
+    outcomes. `worker` is the command of a run, WORKER by default. Raises BenchError when another sweep works on the
+    folder or it cannot be written.
     """
     outcomes = []
     with _alone(out):
@@ -82,7 +83,7 @@ def sweep(
             known = done.get(run_id(spec))
             skip = known is not None and (known.status == "success" or (known.is_final and not retry))
             if known is None or not skip:
-                known = _one(spec, out, timeout, worker, _numbering(tell, number, len(specs)))
+                known = _one(spec, out, timeout, worker or WORKER, _numbering(tell, number, len(specs)))
                 done[known.run_id] = known
             outcomes.append(Outcome(spec, known, skip))
             tell(outcomes[-1])
@@ -169,7 +170,9 @@ def _heard_out(process: subprocess.Popen[str], ears: _Ears, timeout: float | Non
         thread.start()
     late = False
     try:
-        process.wait(timeout)
+        # with an end, Python looks again and again; without one it never hears of Ctrl-C where the system gives the
+        # signal to one of the listening threads
+        process.wait(timeout or threading.TIMEOUT_MAX)
     except subprocess.TimeoutExpired:
         late = True
         _stop(process)

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import textwrap
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from huggingface_hub import HfApi, constants
 
 from hubstats.bench_cli import _seconds
 from hubstats.errors import BenchError, ConfigError, TechniqueError
 from hubstats.records import BenchItem, BenchMetric, BenchRun, SourceOptions
 from hubstats.sources.published import open_source
 from hubstats.techniques import Registry
-from hubstats_bench import choose, cost, plan, result
+from hubstats_bench import choose, cost, origins, plan, result
 from hubstats_bench.choose import Popularity, Selection, by_name, by_popularity
 from hubstats_bench.experiment import Experiment
 from hubstats_bench.plan import Plan, Wish
@@ -182,6 +188,43 @@ def test_the_preset_is_a_plan(experiments: dict[str, Experiment]) -> None:
         assert about
 
 
+def test_a_plan_is_made_where_the_hub_is_out_of_reach_and_says_what_it_does_not_know(
+    experiments: dict[str, Experiment], registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*arguments: Any, **more: Any) -> Any:
+        raise ConnectionError("no route to host")
+
+    for name in ("model_info", "dataset_info"):
+        monkeypatch.setattr(HfApi, name, unreachable)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    selection = by_name(["lora"], list(experiments.values()), registry)
+    made = plan.assemble(selection, Wish(task="metamathqa", device="cpu"), registry, "by hand")
+    assert {origin.revision for spec in made.specs for origin in (spec.model, *spec.data)} == {"unresolved"}
+    assert made.notes == (
+        "the Hub is not in reach: the commit of HuggingFaceFW/finewiki, meta-llama/Llama-3.2-3B, meta-math/MetaMathQA, "
+        "openai/gsm8k is unresolved; the runs need it, and 'hubstats bench run' asks again",
+    )
+    plan.save(made, tmp_path / "plan.json")
+    again = plan.open_plan(tmp_path / "plan.json")
+    with pytest.raises(BenchError, match=r"the model meta-llama/Llama-3.2-3B is neither in reach nor .* no route"):
+        plan.resolved(again)
+    # what is in the local cache is known, and so is everything once the Hub answers
+    reference = tmp_path / "cache" / "models--meta-llama--Llama-3.2-3B" / "refs" / "main"
+    reference.parent.mkdir(parents=True)
+    reference.write_text("abc\n")
+    monkeypatch.setattr(HfApi, "dataset_info", lambda self, name, **more: SimpleNamespace(sha="def"))
+    known = plan.resolved(again)
+    assert {(spec.model.revision, *(origin.revision for origin in spec.data)) for spec in known.specs} == {
+        ("abc", "def", "def", "def")
+    }
+    assert plan.resolved(known) == known
+
+
+def test_a_name_that_the_hub_cannot_have_is_refused() -> None:
+    with pytest.raises(BenchError, match="the Hub has no model no/such/name, or none for you"):
+        origins.model_origin("no/such/name")
+
+
 # --- into the file ------------------------------------------------------------------------------------------------
 
 
@@ -299,3 +342,57 @@ def test_what_cannot_be_planned_is_one_line(
     assert re.search(says, done.stderr), done.stderr
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
+
+
+INTERRUPTED = """
+    import signal, sys
+    from hubstats_bench import benchable, runner
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    benchable.REQUIRED = ()
+    runner.WORKER = (sys.executable, sys.argv.pop(1))
+    from hubstats.cli import main
+    main()
+"""
+STUBBORN = """
+    import json, os, signal, sys, time
+    if os.environ["MINDS"] == "no":
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print(json.dumps({"phase": "train", "done": 1, "of": 3}), flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("pressed", ["for all", "for the command only"])
+@pytest.mark.parametrize("minds", ["yes", "no"])
+def test_ctrl_c_ends_the_command_with_a_line_and_leaves_no_process(pressed: str, minds: str, tmp_path: Path) -> None:
+    worker = tmp_path / "worker.py"
+    worker.write_text(textwrap.dedent(STUBBORN))
+    command = [sys.executable, "-c", textwrap.dedent(INTERRUPTED), str(worker)]
+    arguments = ["bench", "run", "-t", "lora", "--task", "tiny", "--device", "cpu", "--out", "out"]
+    # a session of its own, so that its processes are a group as they are in a terminal
+    with subprocess.Popen(
+        [*command, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "MINDS": minds},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("[1/3] base seed 0 train"):
+                break
+        else:
+            pytest.fail("it never began")
+        began = time.monotonic()
+        if pressed == "for all":
+            os.killpg(process.pid, signal.SIGINT)
+        else:
+            process.send_signal(signal.SIGINT)
+        assert process.stderr.read() == "hubstats: interrupted; run the same command again to go on\n"
+        assert process.wait(30) == 1
+        assert time.monotonic() - began < 20
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    assert list((tmp_path / "out").glob("*.json")) == []

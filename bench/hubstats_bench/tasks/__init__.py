@@ -59,6 +59,8 @@ class Size:
     unrelated_tokens: int
     questions: int
     """Of the test."""
+    held_out: int = 512
+    """Questions held out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ TASK = Task(
         "query_template": "Question: {query}\nAnswer:",
         "init_kv_cache_prefix": None,
     },
-    size=Size(0.3e6, 128, 40, 120, 12),
+    size=Size(0.3e6, 128, 40, 120, 12, 12),
     models=(MODEL,),
     data=data,
     training=training,

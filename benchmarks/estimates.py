@@ -28,6 +28,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
+import polars
 
 from hubstats import estimate, pipeline, queries
 from hubstats.ask import Answers, connect
@@ -98,7 +99,9 @@ def in_a_process(db: Path) -> dict[str, float]:
 def parts(db: Path) -> list[tuple[str, float, float]]:
     """(step of the stage, seconds, those of all cores together), one after the other; the file stays as it is."""
     steps: list[tuple[str, float, float]] = []
-    frames, registry = {}, load()
+    frames: dict[str, polars.DataFrame] = {}
+    rows: dict[str, polars.DataFrame] = {}
+    registry = load()
 
     def step(name: str, work: Callable[[], object]) -> None:
         processor = time.process_time()
@@ -112,9 +115,10 @@ def parts(db: Path) -> list[tuple[str, float, float]]:
             step(f"{name}.sql", lambda name=name: frames.update({name: store.frame(read_input(name))}))  # type: ignore[misc]
             megabytes = frames[name].estimated_size("mb")
             steps[-1] = (f"{name}.sql, {frames[name].height:,} rows, {megabytes:.0f} MB", *steps[-1][1:])
+    step("rows in canonical order", lambda: rows.update(estimate.canonical(frames)))
     for part in estimate.PARTS:
         name = getattr(part, "__name__", str(part)).removeprefix("hubstats.")
-        step(name, lambda part=part: list(part.estimate(frames, registry)))  # type: ignore[misc]
+        step(name, lambda part=part: list(part.estimate(rows, registry)))  # type: ignore[misc]
     return steps
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
+from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -241,10 +242,7 @@ class Store:
 
         columns = self._columns(table)
         frame = polars.DataFrame(
-            [
-                polars.Series(name, [_bindable(getattr(row, name)) for row in rows], dtype=_polars_type(kind))
-                for name, kind in columns.items()
-            ]
+            [polars.Series(name, _values(rows, name, kind), dtype=_polars_type(kind)) for name, kind in columns.items()]
         )
         # As a frame: 20,000 estimates in 0.3 s, where executemany took 3 s for 2,000.
         self.execute(f"DELETE FROM {table}")
@@ -378,6 +376,12 @@ def _polars_type(kind: str) -> polars.DataType:
         "DATE": polars.Date(),
     }
     return types[kind]
+
+
+def _values(rows: Sequence[records.Record], name: str, kind: str) -> list[Any]:
+    """What the rows have in a column of the schema; only times and lists need a look at each."""
+    values = list(map(attrgetter(name), rows))
+    return list(map(_bindable, values)) if kind == "TIMESTAMP" or kind.endswith("[]") else values
 
 
 def _bindable(value: Any) -> Any:

@@ -199,13 +199,10 @@ def test_sums_over_users_equal_the_formula_over_all_items(
     hidden = np.array(hide[: len(rows)])
     use = np.flatnonzero(part)
     for worst in (False, True):
-        whole = (
-            _Population(plan, size, 0.95, "authors", hidden=hidden if worst else None, unread=unread if worst else 0)
-            if (size > 0).any()
-            else None
-        )
-        if whole is None:
+        if not (size > 0).any():
             return
+        whole = _Population(plan, size, 0.95, "authors", unread=unread if worst else 0)
+        whole = whole.hiding(hidden) if worst else whole
         ratio = whole.ratio(use, part[use])
         amount = np.where(hidden, size, part * size) if worst else part * size
         if len({a for (_, a, s, _) in rows if s > 0}) < 2:

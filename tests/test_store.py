@@ -426,3 +426,35 @@ def test_users_sql_reaches_nothing_but_the_file(db: Path, tmp_path: Path) -> Non
             with pytest.raises(QueryError):
                 store.frame(sql)
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_of_what_a_search_found_only_the_query_without_a_class_counts(db: Path) -> None:
+    with Store.open(db, write=True) as store:
+        for repo, query in (("a/x", None), ("b/y", "ia3"), ("c/z", "ia3")):
+            key = {"repo": repo, "technique": "lora" if query is None else query}
+            store.execute(
+                "INSERT INTO code_file (source, repo, path, status, role, blob_sha)"
+                " VALUES ('github', $repo, 'm.py', 'ok', 'use', $repo)",
+                {"repo": repo},
+            )
+            store.execute(
+                "INSERT INTO code_import (source, repo, path, form, module, name, line, technique, adjacent)"
+                " VALUES ('github', $repo, 'm.py', 'from', 'peft', 'X', 1, $technique, true)",
+                key,
+            )
+            store.execute(
+                "INSERT INTO search_hit (source, query, repo, path, technique)"
+                " VALUES ('github', $query, $repo, 'm.py', $technique)",
+                {"repo": repo, "query": f"from peft import {query}", "technique": query},
+            )
+        store.execute(
+            "INSERT INTO code_file (source, repo, path, status, role) VALUES ('code', 'd/w', 'm.py', 'ok', 'use')"
+        )
+        store.execute(
+            "INSERT INTO code_import (source, repo, path, form, module, name, line, technique, adjacent)"
+            " VALUES ('code', 'd/w', 'm.py', 'from', 'peft', 'X', 1, 'ia3', true)"
+        )
+        store.derive()
+        for table in ("phrase_import", "use_import"):
+            rows = store.frame(f"SELECT source, repo, technique FROM {table} ORDER BY source").rows()
+            assert rows == [("code", "d/w", "ia3"), ("github", "a/x", "lora")], table

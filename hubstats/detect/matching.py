@@ -23,8 +23,7 @@ MAX_HITS_PER_ALIAS = 40
 """Occurrences of one spelling that are looked at; a card that repeats a name more often says nothing new."""
 
 _UNSPACED = (
-    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff"
-    "\U00020000-\U0003ffff"
+    "\u0e00-\u0eff\u1000-\u109f\u1100-\u11ff\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _WORD = rf"[^\W{_UNSPACED}]"
 """A character that a word goes on with. Chinese, Japanese, Thai and others write no space between words, and Korean

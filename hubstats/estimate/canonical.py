@@ -105,19 +105,20 @@ def _subjects(frames: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
         if name in frames:
             told = frames[name].with_columns(_rank(_told(frames[name], key)).alias("row_class"))
             items = items.join(_lists(told, key, "row_class", f"by {name}"), on=key, how="left")
-    items = items.with_columns(_rank(_told(items, ["subject_id", "author"])).alias("item_class"))
+    items = items.select(*frames["subjects"].columns, _rank(_told(items, ["subject_id", "author"])).alias("item_class"))
     authors = _authors(items, frames)
     items = items.join(authors, on=["source", "author"], how="left", nulls_equal=False)
     items = items.sort("source", "number", "item_class", "subject_id", nulls_last=True).with_row_index("place")
     ids = items.group_by(key).agg(pl.col("place").first())
-    made = {"subjects": _named(items.drop("place"), ids, frames["subjects"].columns)}
+    made = {"subjects": _placed(items, frames["subjects"].columns)}
     for name in ITEMS:
         if name in frames:
             rows = frames[name]
-            made[name] = _sorted(_named(rows, ids, rows.columns, kept=False))
+            made[name] = _placed(_sorted(rows.join(ids, on=key), rows.columns), rows.columns)
     for name in OWNERS:
         if name in frames:
-            made[name] = _sorted(_renamed(frames[name].join(authors, on=["source", "author"]), frames[name].columns))
+            rows = frames[name]
+            made[name] = _renamed(_sorted(rows.join(authors, on=["source", "author"]), rows.columns), rows.columns)
     if lacks is not None:
         rows = lacks.join(authors, on=["source", "author"], how="left")
         rows = rows.sort("source", "number", *_told(lacks, ["subject_id", "author"]), nulls_last=True)
@@ -144,14 +145,11 @@ def _authors(items: pl.DataFrame, frames: Mapping[str, pl.DataFrame]) -> pl.Data
     return authors.sort("source", *known, "author").with_row_index("number").select(*key, "number")
 
 
-def _named(rows: pl.DataFrame, ids: pl.DataFrame, columns: Sequence[str], kept: bool = True) -> pl.DataFrame:
-    """Items by their place; those that have none are left out unless `kept`."""
+def _placed(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Items by their place instead of their name."""
     import polars as pl
 
-    rows = rows.join(
-        ids, on=["source", "subject_id"], how="left" if kept else "inner", maintain_order="left"
-    ).with_columns(subject_id=_digits(pl.col("place")))
-    return _renamed(rows, columns)
+    return _renamed(rows.with_columns(subject_id=_digits(pl.col("place"))), columns)
 
 
 def _renamed(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
@@ -170,9 +168,11 @@ def _told(frame: pl.DataFrame, names: Sequence[str]) -> list[str]:
     return [name for name in frame.columns if name not in names and name not in UNPUBLISHED]
 
 
-def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
-    """By all columns; names are numbers by now."""
-    return frame.sort(_told(frame, ()), maintain_order=True)
+def _sorted(rows: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """By all that `columns` say, and for names by the numbers that stand for them."""
+    numbers = {"author": "number", "subject_id": "place"}
+    by = [numbers.get(name, name) for name in columns if name not in UNPUBLISHED]
+    return rows.sort(_rank(by), maintain_order=True)
 
 
 def _rank(columns: Sequence[str]) -> pl.Expr:

@@ -80,7 +80,7 @@ CAVEATS: Mapping[str, str] = {
     "configs": CONVENIENCE.format("a folder of configs someone chose"),
     "code": CONVENIENCE.format("code repositories someone chose"),
     "snapshot": CONVENIENCE.format("public code repositories picked for the snapshot"),
-    "github": CONVENIENCE.format("what code search returned, of up to 1,000 results a slice"),
+    "github": CONVENIENCE.format("what code search returned for any import of peft, up to 1,000 results a slice"),
     "civitai": "uploads as listed; the uploader chooses the type, and the site has none for LoHa, LoKr and others",
 }
 
@@ -144,6 +144,7 @@ class _Source:
             usable = pl.concat([usable, _unseen_rows(lacks, usable)], how="vertical_relaxed")
         self.items = usable.with_row_index("item")
         self.author_votes = AuthorVotes(self.items, frames["author_frame"].filter(here))
+        self.voted: dict[bytes, Floats] = {}
         self.design, self.unread = self._design()
         self.measure = (
             "checkpoints" if items["site_type"].null_count() < items.height else UNIT.get(source, "repositories")
@@ -157,7 +158,7 @@ class _Source:
                 self.rows.append(NotEstimated(self.source, self.measure, rule.name, rule.empty))
                 continue
             self._estimate(rule, self.measure, self._units, unread=self.unread)
-            self._estimate(rule, "authors", self.author_votes)
+            self._estimate(rule, "authors", self._votes)
             self._estimate(rule, "downloads", self._downloads)
 
     # --- design ---------------------------------------------------------------------------------------------------
@@ -246,6 +247,13 @@ class _Source:
         import numpy as np
 
         return within.astype(np.float64)
+
+    def _votes(self, within: Booleans) -> Floats:
+        # Several rules have the same population.
+        key = within.tobytes()
+        if key not in self.voted:
+            self.voted[key] = self.author_votes(within)
+        return self.voted[key]
 
     def _downloads(self, within: Booleans) -> Floats:
         import numpy as np
@@ -377,16 +385,21 @@ def _votes(pairs: pl.DataFrame) -> Votes:
     """Technique -> its items and the part of each; an item with several techniques is split equally."""
     import polars as pl
 
-    return _sums(pairs.unique().with_columns(part=1 / pl.len().over("item")))
+    return _split(pairs.unique().with_columns(part=1 / pl.len().over("item")))
 
 
 def _sums(parts: pl.DataFrame) -> Votes:
     """Technique -> its items and the sum of their parts that go to it."""
-    import numpy as np
     import polars as pl
 
-    summed = parts.group_by("technique", "item").agg(pl.col("part").sum()).sort("technique", "item")
-    groups = summed.group_by("technique", maintain_order=True)
+    return _split(parts.group_by("technique", "item").agg(pl.col("part").sum()))
+
+
+def _split(parts: pl.DataFrame) -> Votes:
+    """The same of parts that stand there once for each item and technique."""
+    import numpy as np
+
+    groups = parts.sort("technique", "item").group_by("technique", maintain_order=True)
     return {
         str(technique): (rows["item"].to_numpy().astype(np.int64), rows["part"].to_numpy())
         for (technique,), rows in groups

@@ -232,7 +232,9 @@ def _code(source: str, rows: pl.DataFrame, totals: pl.DataFrame, figures: pl.Dat
     once = pl.col("own") & ~pl.col("fork") & (pl.col("copy") == 1)
     parsed = rows.filter(once & pl.col("parsed"))
     constructs = parsed.filter("constructs")
-    theirs = f"their rule on our files ({GAP}): every file in which a text search finds `from peft import CLASS`"
+    theirs = (
+        f"their rule on our files ({GAP}): every file in which a text search finds the words from peft import CLASS"
+    )
     if asked is not None:
         theirs = "files that were listed and read, instead of the search's own totals"
     steps = [

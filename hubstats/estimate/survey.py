@@ -44,6 +44,7 @@ the effective size is Kish's (1965, Survey Sampling, ch. 11.7) for whole authors
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -150,7 +151,7 @@ def estimate_shares(
         if doubtful is not None:
             hidden |= doubtful & (outer_size > 0)
         least = _Population(design, outer_size, confidence, target, unread=unread)
-        most = _Population(design, outer_size, confidence, target, hidden=hidden, unread=unread)
+        most = least.hiding(hidden)
         pairs = zip(
             least.intervals(least.ratios(votes.values(), single)),
             most.intervals(most.ratios(votes.values(), single)),
@@ -189,10 +190,8 @@ class _Population:
         confidence: float,
         target: Target,
         *,
-        hidden: Booleans | None = None,
         unread: float = 0.0,
     ) -> None:
-        """`hidden` items count for every technique, and so do `unread` ones, unless `hidden` is None."""
         import numpy as np
 
         self._design, self._confidence, self._target = design, confidence, target
@@ -201,19 +200,33 @@ class _Population:
         # No share can rest on more items than the population has.
         whole = positive if positive.max(initial=0) <= 1 else (positive > 0)
         self._most = float((design.weight * whole).sum()) + unread
-        self._hidden = np.zeros(len(size), np.bool_) if hidden is None else hidden
-        self._certain = float((design.weight * positive)[self._hidden].sum()) + (0.0 if hidden is None else unread)
-        self._size = positive / self.total
-        weighted = design.weight * self._size
-        surplus = design.weight * (design.weight - 1) * self._size**2
-        self._all = _Sums(design, weighted, surplus)
-        self._seen_by_none = _Sums(design, np.where(self._hidden, weighted, 0), np.where(self._hidden, surplus, 0))
-        authors = np.bincount(design.cluster, positive > 0) > 0
-        self._place = np.cumsum(authors) - 1
-        self._by_author = np.bincount(design.cluster, weighted)[authors]
-        self._hidden_by_author = np.bincount(design.cluster, np.where(self._hidden, weighted, 0))[authors]
+        self._unread, self._certain = unread, 0.0
+        self._positive, self._size = positive, positive / self.total
+        self._weighted = weighted = design.weight * self._size
+        self._surplus = design.weight * (design.weight - 1) * self._size**2
+        self._all = _Sums(design, weighted, self._surplus, target)
+        self._hidden: _Hidden | None = None
+        self._authors = np.bincount(design.cluster[positive > 0], minlength=int(design.cluster.max(initial=-1)) + 1) > 0
+        self._place = (np.cumsum(self._authors) - 1)[design.cluster]
+        self._by_author = _added(design.cluster, weighted)[self._authors]
         whole_units = self._by_author if target == "authors" else weighted
         self._kish = float(whole_units.sum() ** 2 / (whole_units**2).sum())
+        self._left = 1 - np.clip(design.fraction, 0, 1)
+        self._several, self._one_less = design.drawn > 1, np.maximum(design.drawn - 1, 1)
+
+    def hiding(self, hidden: Booleans) -> _Population:
+        """The same, but that `hidden` items and the unread ones count for every technique."""
+        import numpy as np
+
+        made = copy(self)
+        weighted, surplus = (np.where(hidden, values, 0) for values in (self._weighted, self._surplus))
+        made._hidden = _Hidden(
+            hidden,
+            _Sums(self._design, weighted, surplus, self._target),
+            _added(self._design.cluster, weighted)[self._authors],
+        )
+        made._certain = float((self._design.weight * self._positive)[hidden].sum()) + self._unread
+        return made
 
     def ratios(self, uses: Iterable[tuple[Integers, Floats]], single: Iterable[bool]) -> list[_Ratio]:
         """The share of each of `uses`, items and the part of each that counts; the variances are squeezed together,
@@ -278,8 +291,12 @@ class _Population:
         """A share and its variance; with them, where authors vary, the squared sum of residuals of each."""
         import numpy as np
 
-        known = (self._size[items] > 0) & ~self._hidden[items]
-        items, parts = items[known], parts[known]
+        hidden = self._hidden
+        known = self._size[items] > 0
+        if hidden is not None:
+            known &= ~hidden.items[items]
+        if not known.all():
+            items, parts = items[known], parts[known]
         design, weight, size = self._design, self._design.weight[items], self._size[items]
         amount = parts * size
         # In the items' own units, so that whole numbers stay whole.
@@ -290,33 +307,50 @@ class _Population:
         residual = amount - share * size
         stratum, strata = design.stratum[items], len(design.drawn)
         # Users of the technique one by one; the hidden and the others by their sums.
-        users = _Sums(design, weight * size, weight * (weight - 1) * size**2, stratum)
-        others = np.maximum(self._all.squares - self._seen_by_none.squares - users.squares, 0)
-        squares = np.bincount(stratum, (weight * residual) ** 2, strata).astype(np.float64)
-        squares += share**2 * others + (1 - share) ** 2 * self._seen_by_none.squares
-        sums = np.bincount(stratum, weight * amount, strata) + self._seen_by_none.sums - share * self._all.sums
-        drawn, left = design.drawn, 1 - np.clip(design.fraction, 0, 1)
-        spread = np.where(drawn > 1, drawn * squares - sums**2, squares) / np.maximum(drawn - 1, 1)
-        sampling = float((left * np.maximum(spread, 0)).sum())
+        residuals, sizes, drawn = weight * residual, weight * size, design.drawn
+        others = self._all.squares if hidden is None else self._all.squares - hidden.sums.squares
+        others = np.maximum(others - _added(stratum, sizes**2, strata), 0)
+        rest, sums = share**2 * others, _added(stratum, weight * amount, strata)
+        if hidden is not None:
+            rest += (1 - share) ** 2 * hidden.sums.squares
+            sums += hidden.sums.sums
+        squares = _added(stratum, residuals**2, strata) + rest
+        sums -= share * self._all.sums
+        spread = np.where(self._several, drawn * squares - sums**2, squares) / self._one_less
+        sampling = float((self._left * np.maximum(spread, 0)).sum())
         if self._target == "frame":
-            others = np.maximum(self._all.fourths - self._seen_by_none.fourths - users.fourths, 0)
-            fourths = np.bincount(stratum, (weight * residual) ** 4, strata).astype(np.float64)
-            fourths += share**4 * others + (1 - share) ** 4 * self._seen_by_none.fourths
-            together, fourth = float((left * squares).sum()), float((left**2 * fourths).sum())
-            freedom = float(np.maximum(drawn - 1, 0).sum())
-            if fourth > 0:
-                freedom = min(freedom, max(2 * together**2 / fourth, 1.0))
-            return _Spread(share, sampling, 0.0, freedom), None
-        mine = np.bincount(self._place[design.cluster[items]], weight * amount, len(self._by_author))
-        by_author = (mine + self._hidden_by_author - share * self._by_author) ** 2
-        clusters = len(by_author)
+            return _Spread(share, sampling, 0.0, self._frame_freedom(share, stratum, residuals, sizes, squares)), None
+        clusters = len(self._by_author)
         if clusters < 2:
             return _Spread(share), None
+        by_author = _added(self._place[items], weight * amount, clusters)
+        if hidden is not None:
+            by_author += hidden.by_author
+        by_author -= share * self._by_author
+        by_author *= by_author
+        surplus = self._all.surplus - (0.0 if hidden is None else hidden.sums.surplus)
         within = float((weight * (weight - 1) * residual**2).sum())
-        within += share**2 * (self._all.surplus - self._seen_by_none.surplus - users.surplus)
-        within += (1 - share) ** 2 * self._seen_by_none.surplus
+        within += share**2 * (surplus - float((weight * (weight - 1) * size**2).sum()))
+        within += 0.0 if hidden is None else (1 - share) ** 2 * hidden.sums.surplus
         authors = max(float(by_author.sum()) * clusters / (clusters - 1) - within, 0.0)
         return _Spread(share, sampling, authors, _freedom(by_author)), by_author
+
+    def _frame_freedom(
+        self, share: float, stratum: Integers, residuals: Floats, sizes: Floats, squares: Floats
+    ) -> float:
+        """Degrees of freedom of the items' squared residuals; of the users' `residuals` and `sizes`, both weighted."""
+        import numpy as np
+
+        strata, hidden = len(self._design.drawn), self._hidden
+        others = self._all.fourths if hidden is None else self._all.fourths - hidden.sums.fourths
+        others = np.maximum(others - _added(stratum, sizes**4, strata), 0)
+        rest = share**4 * others
+        if hidden is not None:
+            rest += (1 - share) ** 4 * hidden.sums.fourths
+        fourths = _added(stratum, residuals**4, strata) + rest
+        together, fourth = float((self._left * squares).sum()), float((self._left**2 * fourths).sum())
+        freedom = float(np.maximum(self._design.drawn - 1, 0).sum())
+        return min(freedom, max(2 * together**2 / fourth, 1.0)) if fourth > 0 else freedom
 
 
 def _freedom(squares: Floats) -> float:
@@ -329,15 +363,30 @@ def _freedom(squares: Floats) -> float:
     return min(most, max(2 * together**2 / fourth, 1.0)) if fourth > 0 else most
 
 
+def _added(places: Integers, values: Floats, number: int = 0) -> Floats:
+    """The sum of the values of each place, those of no value included up to `number`; added one after the other."""
+    import numpy as np
+
+    return np.bincount(places, values, number).astype(np.float64, copy=False)
+
+
 class _Sums:
-    """Sums of weighted sizes over some items: per stratum, with their powers, and of w (w - 1) a^2 over all."""
+    """Sums of weighted sizes over all items or some: per stratum, with their powers, and of w (w - 1) a^2 over all."""
 
-    def __init__(self, design: Design, weighted: Floats, surplus: Floats, stratum: Integers | None = None) -> None:
-        import numpy as np
-
-        stratum = design.stratum if stratum is None else stratum
+    def __init__(self, design: Design, weighted: Floats, surplus: Floats, target: Target) -> None:
         strata = len(design.drawn)
-        self.sums: Floats = np.bincount(stratum, weighted, strata).astype(np.float64)
-        self.squares: Floats = np.bincount(stratum, weighted**2, strata).astype(np.float64)
-        self.fourths: Floats = np.bincount(stratum, weighted**4, strata).astype(np.float64)
+        self.sums = _added(design.stratum, weighted, strata)
+        self.squares = _added(design.stratum, weighted**2, strata)
+        # What only target `frame` asks for; a fourth power takes 26 times as long as a square.
+        fourths = weighted**4 if target == "frame" else weighted[:0]
+        self.fourths = _added(design.stratum[: len(fourths)], fourths, strata)
         self.surplus = float(surplus.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """Items that may use every technique: which, and their sums."""
+
+    items: Booleans
+    sums: _Sums
+    by_author: Floats

@@ -116,7 +116,7 @@ def _by_month(items: Items, rows: pl.DataFrame, rule: _Rule) -> Iterator[Record]
     possible = created >= EARLIEST
     if isinstance(latest, datetime):
         possible &= created <= latest
-    here = rows.filter(pl.col("item").is_in(rule.members.implode()))
+    here = rows.select("item", "created_at")[rule.members]
     period = pl.when(possible).then(created.dt.year().cast(pl.Int64) * 12 + created.dt.month() - 1)
     placed = here.select("item", created.is_not_null().alias("dated"), period.alias("period"))
     undated, impossible = (~placed["dated"]).sum(), (placed["dated"] & placed["period"].is_null()).sum()
@@ -138,7 +138,7 @@ def _by_month(items: Items, rows: pl.DataFrame, rule: _Rule) -> Iterator[Record]
 def _by_version(items: Items, rows: pl.DataFrame, rule: _Rule) -> Iterator[Record]:
     import polars as pl
 
-    here = rows.filter(pl.col("item").is_in(rule.members.implode()))
+    here = rows.select("item", "peft_version")[rule.members]
     version = pl.col("peft_version").str.extract_groups(r"^(?<major>\d{1,3})\.(?<minor>\d{1,3})(\.|$)")
     parts = here.select("item", version)
     parts = parts.unnest("peft_version").with_columns(pl.col("major", "minor").cast(pl.Int64))

@@ -1,5 +1,12 @@
--- The rows of the table phrase_import: what a text search for `from peft import NAME` finds.
-WITH statement AS (
+-- The rows of the table phrase_import: what a text search for `from peft import NAME` finds. Where a search found the
+-- files, only those of the query that names no class: of each class's own query there are as many as were asked for.
+WITH alike AS (
+    SELECT DISTINCT source, repo, path
+    FROM search_hit
+    WHERE technique IS NULL
+),
+
+statement AS (
     SELECT
         source,
         repo,
@@ -21,4 +28,8 @@ SELECT DISTINCT
     file.fetched_at
 FROM statement
 JOIN code_file AS file USING (source, repo, path)
-WHERE statement.found AND statement.technique IS NOT NULL
+LEFT JOIN alike USING (source, repo, path)
+WHERE
+    statement.found
+    AND statement.technique IS NOT NULL
+    AND (alike.path IS NOT NULL OR statement.source NOT IN (SELECT source FROM search_hit))

@@ -1,4 +1,5 @@
--- Every judged item with its weight, what it uses and what could be read of it.
+-- Every judged item with its weight, what it uses and what could be read of it. In any order: every estimate sorts
+-- its rows anew (hubstats.estimate.canonical).
 SELECT
     source,
     subject_id,
@@ -19,4 +20,3 @@ SELECT
     detector_version,
     seen_at
 FROM subject
-ORDER BY source, subject_id

@@ -167,7 +167,8 @@ def test_image_generation_has_its_own_metrics() -> None:
     [
         (None, {}, "full_finetuning", None),
         ({"peft_type": "LORA", "use_dora": True}, {}, "lora", "dora"),
-        ({"peft_type": "LORA", "use_dora": "true"}, {}, "lora", None),
+        ({"peft_type": "LORA", "use_dora": "true"}, {}, "lora", "dora"),
+        ({"peft_type": "LORA", "use_dora": "false"}, {}, "lora", None),
         ({"peft_type": "LORA"}, {"optimizer_type": "lora-fa"}, "lora", "lora_fa"),
         ({"peft_type": "IA3"}, {"optimizer_type": "lora-fa"}, "ia3", None),
         ({"peft_type": "BONE"}, {}, "bone", None),

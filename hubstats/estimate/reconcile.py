@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubstats.estimate import chain
 from hubstats.estimate.chain import SearchTotals, Step
-from hubstats.estimate.population import CAVEATS, LARGEST_WEIGHT
+from hubstats.estimate.population import CAVEATS, LARGEST_WEIGHT, WEIGHT_ADAPTERS
 from hubstats.records import NotEstimated, Reconciliation, Record
 from hubstats.techniques import Registry
 
@@ -41,8 +41,6 @@ INPUTS: tuple[str, ...] = (
 )
 TABLES: tuple[type[Record], ...] = (Reconciliation, NotEstimated)
 
-WEIGHT_ADAPTERS = ("lora", "locon", "dora")
-"""Image-site types, in lower case, that the publication counted."""
 FITTING = {
     "cards_exactly_one": ("hub", "no model card was read; crawl hub, or import cards or a dump"),
     "github_import": ("github", "no code was read; crawl snapshot or github, or import code"),

@@ -29,7 +29,7 @@ app = typer.Typer(
     epilog="Start with: hubstats crawl snapshot, then hubstats report. Everything lands in one DuckDB file.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -20,6 +20,7 @@ from hubstats.detect.evidence import Evidence, spanned
 from hubstats.detect.front_matter import FrontMatter
 from hubstats.detect.holdings import holds_adapter, merged_at
 from hubstats.detect.matching import Hit, Matcher
+from hubstats.detect.project import as_use, sole_technique
 from hubstats.detect.structure import Structure
 from hubstats.detect.study import is_arm, is_study
 from hubstats.detect.verdict import is_bare_recipe, is_technique
@@ -121,6 +122,9 @@ def read_text(
         if judge.only is None or not item.use or registry.base(item.technique).key == judge.only
     ]
     found += _loads(card, structure, matcher, facts)
+    if not is_adapter and not is_tool:
+        shown = set(map(id, sole_technique(card, front, structure, found, registry)))
+        found = [as_use(item) if id(item) in shown else item for item in found]
     merged = merged_at(card, structure)
     if merged is not None:
         found = [_in_merge(item, card, merged) for item in found]

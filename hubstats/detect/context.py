@@ -128,6 +128,13 @@ _TAGLINE = re.compile(
 _TAGLINE_AFTER = re.compile(
     r"^(?![^.!?]*\b(?:is|are|can|could|may|requires?|needs?|allows?|makes?|works?|will|should|you|your|takes|see)\b)"
 )
+_PROJECT_WITH = re.compile(
+    r"\b(?:this|our|the) (?:project|repo(?:sitory)?|work|system|app(?:lication)?|model|bot|assistant|pipeline"
+    r"|notebook)\b"
+    r"[^!?]{0,200}?\b(?:with|using|via|through)\s(?:[\w\-./+]+\s){0,3}$"
+)
+_TUNING_AFTER = re.compile(r"^[\s\-](?:based )?(?:fine-?tuning|finetuning)\b")
+"""`This project finds faulty meters using Phi-3 with LoRA fine-tuning.`"""
 _TUNED_AS = re.compile(r"\b(?:fine-?tuned|finetuned|trained)\s?[(]\s?$|\bunder(?:went|goes|gone)\s(?:[\w\-]+\s){0,3}$")
 _OPENS_WITH_USE = re.compile(
     r"^\W*(?:uses|used|utili[sz]es|utili[sz]ed|leverages|employs|applies|applied)\s(?:the\s)?$"
@@ -154,6 +161,8 @@ _THIS_IS = re.compile(
     r"|^[\s\-#>|+\d.]*(?:this|these|our|my|the trained|trained)\s(?:\w+\s)?$"
 )
 _KEY = re.compile(r"(?:^|[|(,;])[\s\-+>#|\d.]*(?P<key>[\w][\w \-/()&]{1,48}?)\s*[:=|：]+\s*(?P<value>[^|;]{0,60})$")
+_KEY_LINE = re.compile(r"[ \t>\-*+]{0,8}[\w][\w \-/()&]{1,48}[*_`]{0,3}\s?[:：=][*_`]{0,3}[ \t]")
+"""`Finetuning type: LoRA` between lines of the same form is a line of its own."""
 _KEY_OF_USE = re.compile(
     r"method|technique|adapter|fine-?tun|finetun|train|type|approach|peft|strategy|algorithm|tuning"
     r"|optimi[sz]ation|model"
@@ -179,7 +188,7 @@ _VALUE_AFTER = re.compile(
     r"|^[\s\-_]*(?:adapter )?(?:(?:hyper-?)?parameters|config(?:uration)?|settings)\s*:\s*$"
     r"|^\s?[:=|][\s|]{0,4}(?:yes|true|enabled|on)[\s|.]*$"
 )
-_WAS_USED = re.compile(r"^[\s\-\w]{0,30}?\b(?:was|were) (?:used|applied|employed|trained|performed)\b")
+_WAS_USED = re.compile(r"^[\s\-\w()]{0,30}?\b(?:was|were) (?:used|applied|employed|trained|performed)\b")
 _NOUN_AFTER = re.compile(
     r"^[\s\-_]*(?:adapters?\b|weights?\b|checkpoints?\b|finetun|fine-?tun|adaption\b|training\b|trained\b"
     r"|tuned\b|matrices\b"
@@ -215,6 +224,8 @@ def read_context(text: str, start: int, end: int) -> Context:
         after = after[: stop.start()]
     line_start = text.rfind("\n", max(0, start - 1_000), start) + 1
     line_end = text.find("\n", end, end + 1_000)
+    if _KEY_LINE.match(text, line_start, start + 1) and _beside_key_line(text, line_start, line_end):
+        before = before[-(start - line_start) :] if start > line_start else ""
     line = text[line_start : line_end if line_end >= 0 else end + 200].strip()
     row = [cell.strip() for cell in line.strip("|").split("|")]
     cells = len(row) if line.startswith("|") or line.count("|") > 1 else 0
@@ -224,6 +235,13 @@ def read_context(text: str, start: int, end: int) -> Context:
         before, after = text[line_start:start][-BEFORE_CHARS:], text[end : line_end if line_end >= 0 else end + 200]
         after = after[:AFTER_CHARS]
     return Context(_clean(before), _clean(after), cells, line[:1] in "-*+•", text[start:end].casefold())
+
+
+def _beside_key_line(text: str, line_start: int, line_end: int) -> bool:
+    above = text.rfind("\n", max(0, line_start - 300), max(0, line_start - 1)) + 1
+    return (0 <= above < line_start and _KEY_LINE.match(text, above, line_start) is not None) or (
+        line_end >= 0 and _KEY_LINE.match(text, line_end + 1, line_end + 200) is not None
+    )
 
 
 def _clean(text: str) -> str:
@@ -278,6 +296,8 @@ def stated(context: Context) -> bool:
     if _WE.search(context.before) and (_VERB.search(context.name) or _VERB_AFTER.search(context.after)):
         return not advised(context)
     if _PROJECT_OF_TUNING.search(context.before):
+        return not advised(context)
+    if _PROJECT_WITH.search(context.before) and _TUNING_AFTER.search(context.after):
         return not advised(context)
     return bool(_THIS_IS.search(context.before) or _WE_USED.search(context.before)) and not advised(context)
 

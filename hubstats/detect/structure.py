@@ -96,6 +96,10 @@ class Structure:
         index = bisect_right(self._heading_starts, offset) - 1
         return self._headings[index][1] if index >= 0 else "other"
 
+    def section_starts(self) -> list[int]:
+        """Where each section begins, its heading included."""
+        return self._heading_starts
+
     def section_start(self, offset: int) -> int:
         """Where the section of an offset begins, its heading included."""
         index = bisect_right(self._heading_starts, offset) - 1

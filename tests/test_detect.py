@@ -322,6 +322,8 @@ def test_use_beside_scripts_and_recipes(card: str, expected: str) -> None:
         ("# LoRA adapter\n\n```python\nLoraConfig(r=8)\n```", "lora"),
         # a title announces its own technique, not every other that is named below
         ("# LoRA-XS: small adapters\n\nThe matrices of LoRA stay frozen.", "lora_xs"),
+        # a card of an adapter offers no software, whatever its first words
+        (ADAPTER + "A toolkit for training language models.\n\n- Method: LoRA\n", "lora"),
         # software that handles adapters is none
         ("# LoRA comparison plugin for ComfyUI\n\nLoad a LoRA.", ""),
         ("# LoRA Manager\n\nManage LoRA files.", ""),
@@ -347,9 +349,15 @@ STUDY = "# Bake-off\n\nA comparison of PEFT methods on GSM8K.\n\n## Results\n\n"
         ("# A model\n\n## Results\n\n" + RESULTS, ""),
         ("# A model\n\nBetter than it compared with other PEFT methods.\n\n" + RESULTS, ""),
         ("# Toolkit\n\nThis is a toolkit for comparing PEFT methods.\n\n" + RESULTS, ""),
+        ("# Bake-off\n\nOur novel loss, in a comparison of PEFT methods.\n\n## Results\n\n" + RESULTS, ""),
         # an adapter's own card
         (ADAPTER + "A comparison of PEFT methods.\n\n" + RESULTS, ""),
         # no results, and none but one technique's
+        (
+            STUDY + "| Row | Set | Base | Note | Accuracy |\n|---|---|---|---|---|\n"
+            "| 1 | a | b | LoRA next | 80 |\n| 2 | a | b | IA3 next | 81 |\n",
+            "",
+        ),
         (STUDY + "| Method | File | Memory |\n|---|---|---|\n| LoRA | lora.py | 8 |\n| IA3 | ia3.py | 7 |\n", ""),
         (STUDY + "| Method | Note | Accuracy |\n|---|---|---|\n| LoRA | planned | - |\n| IA3 | planned | - |\n", ""),
         (STUDY + "| Method | Rank | Accuracy |\n|---|---|---|\n| LoRA | 8 | 80 |\n| LoRA | 16 | 81 |\n", ""),
@@ -830,6 +838,11 @@ HOSTILE = {
     "calls": ("```\n", "LoraConfig("),
     "settings": ("", "adapter: lora\n"),
     "table": ("", "| lora "),
+    "offers": ("", "a framework for training "),
+    "offers in pictures": ("", "![a](b "),
+    "commands": ("# Training\n```\n", "--lora lora\n"),
+    "trees": ("```\n", "├── a # LoRA adapter\n"),
+    "keys": ("", "we fine-tune with - LoRA: "),
 }
 
 
@@ -863,6 +876,14 @@ def test_five_megabytes_cost_no_more_than_the_part_that_is_read(name: str) -> No
     assert verdict.note is not None
     assert f"card cut at {detector.MAX_CARD_CHARS} characters" in verdict.note
     assert all((item.span_end or 0) <= detector.MAX_CARD_CHARS for item in detections)
+
+
+def test_a_card_is_read_up_to_the_limit_and_no_further() -> None:
+    assert 900_000 <= detector.MAX_CARD_CHARS <= 1_000_000
+    said = "\n\nTrained with LoRA.\n"
+    filler = ("x" * 79 + "\n") * (detector.MAX_CARD_CHARS // 80)
+    assert names(filler[: -len(said)] + said) == ("lora",)
+    assert names(filler + said) == ()
 
 
 # --- properties ------------------------------------------------------------------------------------------------------

@@ -12,14 +12,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 from hubstats.detect import context as sentence
+from hubstats.detect import settings
 from hubstats.detect.evidence import Evidence, spanned
 from hubstats.detect.front_matter import FrontMatter
 from hubstats.detect.holdings import holds_adapter, merged_at
 from hubstats.detect.matching import Hit, Matcher
+from hubstats.detect.offer import is_offer, is_tool
 from hubstats.detect.project import as_use, sole_technique
 from hubstats.detect.structure import Structure
 from hubstats.detect.study import is_arm, is_study
@@ -57,12 +60,10 @@ _TOLD = re.compile(
     re.IGNORECASE,
 )
 """Words of one's own training, whatever the heading above them promises."""
-_TOOL_TITLE = re.compile(
-    r"\b(?:plug-?in|(?:custom )?nodes?|extension|loader|manager|trainer|gui|web-?ui|toolkit|tool|library|framework"
-    r"|viewer|browser|converter|merger|extractor|helper|scripts?|templates?)\b"
-)
-_NODE_PACK = re.compile(r"\bcd\s[\w./\\~-]{0,80}custom_nodes\b|custom_nodes[/\\]?[^\n]{0,40}\n\s{0,4}git clone")
-"""How a pack of ComfyUI nodes is installed; the files of a LoRA go elsewhere."""
+_LINK_TEXT = re.compile(r"[^\[\]\n]*\]\(")
+"""What follows a name inside the words of a link: it is told of another place."""
+_OF_OTHERS = re.compile(r"\bvs\b|versus|guide|tutorial|how to|support|merged|\bno\b|without|not\b|compar|\bexamples?\b")
+"""Words of a title that announces no adapter."""
 _LIST_GAP = re.compile(r"[\s,/&+|*`_()\[\]]*(?:(?:and|or|nor|und|et|y)[\s*`_]*)?(?:the\s)?$")
 _LIST_ON = re.compile(r"[*`_\])]{0,3}(?:\s{0,2}[,/]|\s{1,2}(?:or|and|nor)\b)")
 
@@ -97,11 +98,21 @@ def read_text(
     hits = [hit for hit in matcher.find(card) if hit.start >= front.body or front.start <= hit.start < front.end]
     body_hits = [hit for hit in hits if hit.start >= front.body]
     title_names = _title_names(card, structure, matcher)
-    is_tool = not facts.is_adapter and _is_tool(card, structure)
-    titled = None if is_tool else _title_adapter(structure, body_hits, registry, card)
+    titled = _title_adapter(structure, body_hits, registry, card)
+    named = bool(body_hits or title_names or structure.fences)
+    offers = named and not facts.is_adapter and is_offer(card, structure, announced=titled is not None)
+    tool = offers or (named and not facts.is_adapter and is_tool(card, structure))
+    titled = None if tool else titled
     is_adapter = facts.is_adapter or titled is not None
     judge = _Judge(
-        card, structure, registry, is_adapter, body_hits, is_tool=is_tool, only=None if facts.is_adapter else titled
+        card,
+        structure,
+        registry,
+        is_adapter,
+        body_hits,
+        is_tool=tool,
+        offers=offers,
+        only=None if facts.is_adapter else titled,
     )
     found: list[Evidence] = []
     pending: list[Evidence] = []
@@ -115,14 +126,14 @@ def read_text(
         else:
             item = judge.evidence(hit)
         (found if hit.settled else pending).append(item)
-    found += [] if is_tool else title_names
+    found += [] if tool else title_names
     found += [
         item
-        for item in _code(card, structure, registry, is_adapter)
+        for item in _code(card, structure, registry, is_adapter, offers=offers)
         if judge.only is None or not item.use or registry.base(item.technique).key == judge.only
     ]
-    found += _loads(card, structure, matcher, facts)
-    if not is_adapter and not is_tool:
+    found += [] if offers else _loads(card, structure, matcher, facts)
+    if not is_adapter and not tool:
         shown = set(map(id, sole_technique(card, front, structure, found, registry)))
         found = [as_use(item) if id(item) in shown else item for item in found]
     merged = merged_at(card, structure)
@@ -140,7 +151,7 @@ def _in_merge(item: Evidence, card: str, merged: tuple[int, int]) -> Evidence:
 
 def _title_names(card: str, structure: Structure, matcher: Matcher) -> list[Evidence]:
     # `Model Card for qwen_lora_v2`: the underscore hides the name from the text matcher.
-    if structure.title is None:
+    if structure.title is None or _OF_OTHERS.search(card[slice(*structure.title)].casefold()) is not None:
         return []
     start, end = structure.title
     return [
@@ -159,17 +170,9 @@ def _title_adapter(structure: Structure, hits: list[Hit], registry: Registry, ca
     rivals = {base.key for base in bases if base.kind != "confounder" and not is_bare_recipe(base)}
     title = card[start:end].casefold()
     announces = (
-        len(rivals) == 1
-        and all(is_technique(key, registry) for key in rivals)
-        and not re.search(r"\bvs\b|versus|guide|tutorial|how to|support|merged|\bno\b|without|not\b|compar", title)
+        len(rivals) == 1 and all(is_technique(key, registry) for key in rivals) and _OF_OTHERS.search(title) is None
     )
     return next(iter(rivals)) if announces else None
-
-
-def _is_tool(card: str, structure: Structure) -> bool:
-    """Whether the text is about software that handles adapters, not about one."""
-    title = card[slice(*structure.title)].casefold() if structure.title is not None else ""
-    return _TOOL_TITLE.search(title) is not None or _NODE_PACK.search(card, structure.body) is not None
 
 
 def line_start(text: str, offset: int) -> int:
@@ -191,10 +194,11 @@ class _Judge:
         hits: list[Hit],
         *,
         is_tool: bool = False,
+        offers: bool = False,
         only: str | None = None,
     ) -> None:
         self.card, self.structure, self.registry, self.is_adapter = card, structure, registry, is_adapter
-        self.is_tool = is_tool
+        self.is_tool, self.offers = is_tool, offers
         self.only = only
         """The base technique that the title announces, where nothing else says that an adapter is there."""
         self.code_names = {*registry.config_classes(), *(call for technique in registry for call in technique.calls)}
@@ -237,37 +241,42 @@ class _Judge:
         if words.cells > 2:
             return kind, hit.technique in self.arms and is_arm(self.card, hit.start, hit.end), "table"
         crowded = self._crowd(hit) >= CROWD
+        if words.to_do:
+            return kind, False, "future"
         if section != "compare" and sentence.stated(words) and (not crowded or sentence.trained_all(words)):
-            return kind, True, "stated"
+            return kind, not self.offers or sentence.told(words), "stated"
         if self._goes_on_from_last(hit) and self.last is not None and self.last[1:] == (True, "stated"):
             return kind, True, "stated"
         if hit.alias.text in self.code_names:
             stands = self.is_adapter and section not in ("cite", "compare", "future", "howto")
             return "code", stands and self._announced(hit.technique), "code"
-        value = sentence.as_value(words)
+        value = settings.as_value(words)
         if value is not None and not crowded:
             training = self.is_adapter or section not in ("howto", "compare", "future")
             training = training or (section == "howto" and self._told(hit))
-            return kind, value and training, "value"
+            own = not self.offers or (section == "training" and settings.is_setting(words))
+            return kind, value and training and own, "value" if value else "advised"
         if sentence.advised(words):
             return kind, False, "advised"
         if crowded or self._listed(hit, words):
             return kind, False, "list"
         if kind == "title":
             return kind, self.is_adapter, "title"
-        if region == "heading" and section == "training" and sentence.heads_settings(words):
+        if self.is_tool:
+            return kind, False, "offered"
+        if region == "heading" and section == "training" and settings.heads_settings(words):
             return kind, True, "heading"
         if section in ("training", "other") and self._heads_values(hit):
             return kind, True, "heading"
         if region == "prose" and section not in ("howto", "compare", "future") and sentence.tagline(words):
-            return kind, True, "tagline"
+            return kind, _LINK_TEXT.match(self.card, hit.end, hit.end + 300) is None, "tagline"
         if section in ("compare", "future"):
             return kind, False, section
         if self.is_adapter:
             return kind, self._announced(hit.technique), "adapter"
         # `for LoRA/IA3 adapters` says what there is: weak wording is no use where the line names a rival.
         alone = self._crowd(hit) == 1
-        weak = section == "training" and alone and not self.is_tool
+        weak = section == "training" and alone
         return kind, weak and sentence.hinted(words), "hinted"
 
     def _announced(self, key: str) -> bool:
@@ -309,14 +318,15 @@ class _Judge:
         return any(other - own and own - other for other in beside)
 
 
-def _code(card: str, structure: Structure, registry: Registry, is_adapter: bool) -> Iterator[Evidence]:
+def _code(card: str, structure: Structure, registry: Registry, is_adapter: bool, *, offers: bool) -> Iterator[Evidence]:
     classes = registry.config_classes()
-    names = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(classes, key=len, reverse=True)))})\b")
+    names = _class_names(registry)
     for fence in structure.fences[:200]:
         section = structure.section(fence.start)
         use = section == "training" or (is_adapter and section not in ("cite", "compare", "future"))
+        use = use and not offers
         text = card[fence.start : fence.end]
-        for match in islice(names.finditer(text), 50):
+        for match in islice(names.finditer(text) if "Config" in text else (), 50):
             called = _CALL.match(text, match.end())
             if called is None:
                 continue
@@ -338,6 +348,12 @@ def _code(card: str, structure: Structure, registry: Registry, is_adapter: bool)
             if known is not None:
                 start, end = fence.start + match.start(), fence.start + match.end()
                 yield spanned(known.key, "code", "code:peft_type", card, start, end, use=use)
+
+
+@lru_cache(maxsize=4)
+def _class_names(registry: Registry) -> re.Pattern[str]:
+    classes = sorted((name for name in registry.config_classes() if "Config" in name), key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, classes))})\b")
 
 
 def _arguments(text: str, start: int) -> Mapping[str, Any]:

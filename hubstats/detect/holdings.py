@@ -45,6 +45,9 @@ _ELSEWHERE = re.compile(
 
 def merged_at(card: str, structure: Structure) -> tuple[int, int] | None:
     """Where the text says that an adapter was merged into the base; not where it says that one can be."""
+    folded_card = card.lower()
+    if "merged" not in folded_card and "fused" not in folded_card:
+        return None
     for word in islice(_MERGE_WORD.finditer(card, structure.body), 40):
         start = max(structure.body, word.start() - 90)
         window = card[start : word.end() + 60]
@@ -63,6 +66,8 @@ def merged_at(card: str, structure: Structure) -> tuple[int, int] | None:
 
 def holds_adapter(card: str, structure: Structure) -> bool:
     """Whether the text says that the repository holds an adapter; not where it speaks of one elsewhere."""
+    if "adapter" not in card.lower() and "配器" not in card:
+        return False
     for word in islice(_ADAPTER_WORD.finditer(card, structure.body), 40):
         start = max(structure.body, word.start() - 120)
         before = _SENTENCE.split(card[start : word.start()])[-1]

@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 from hubstats.detect.evidence import Evidence
 from hubstats.detect.front_matter import FrontMatter
 from hubstats.detect.structure import Structure
+from hubstats.detect.study import is_arm
 from hubstats.detect.verdict import is_bare_recipe, is_technique
 from hubstats.techniques import Registry
 
@@ -26,7 +28,8 @@ _TUNED = re.compile(
     r"fine-?tun|finetun|微调|微調|精调|ファインチューニング|파인튜닝|ajust(?:e|ado|ada) fin|feinabstimm"
 )
 _TOLD = re.compile(
-    r"\b(?:we|i)\s(?:\w+\s){0,2}(?:fine-?tuned|finetuned|trained)\b|\b(?:was|were|been)\s(?:\w+\s)?(?:fine-?tuned|finetuned)\b",
+    r"\b(?:we|i)\s(?:\w+\s){0,2}(?:fine-?tuned|finetuned|trained)\b"
+    r"|\b(?:was|were|been)\s(?:\w+\s)?(?:fine-?tuned|finetuned)\b",
     re.IGNORECASE,
 )
 _OFFER = re.compile(
@@ -34,6 +37,37 @@ _OFFER = re.compile(
     r"|tutorials?|courses?|books?|guides?|lectures?|examples?|collection|curated|awesome|list of|survey|plug-?in"
     r"|one-click|your own)\b|支持|教程|平台|框架|工具"
 )
+_OF_TRAINING = re.compile(
+    r"\bepochs?\b|\blearning[ _]rate\b|\bbatch[ _]size\b|\b(?:training|eval(?:uation)?|validation) loss\b"
+    r"|\btraining (?:data|set|time|examples|samples)\b|\btrained on\b|\btrainable param|\btrigger (?:word|phrase|token)"
+    r"|\b(?:accuracy|f1|wer|bleu|rouge)\b|^#{1,6}[^\n]{0,20}\btrain(?:ing|ed)\b|\bhyper-?parameters\b|\bfine-?tuned\b"
+    r"|训练轮|学习率|批次|微调|损失|損失|학습률",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ROW_OF_USE = re.compile(
+    r"\s{0,4}\|[\s*`]*(?:fine-?tuning|finetuning|training|adapters?|adaptation|peft|method|technique)"
+    r"(?: method| technique| strategy)?[\s*`]*\|[^|\n]{0,60}$",
+    re.IGNORECASE,
+)
+_DEFINITION = re.compile(
+    r"[\w \-()*_`]{0,40}?\b(?:(?:is|are)(?! (?:used|applied|employed|performed|done|trained|added|attached))|allows?"
+    r"|makes?|reduces?|helps?|enables?|works?|needs?|requires?|adds?|freezes?|injects?|introduces?|decomposes?|takes?"
+    r"|has|have|was (?:first|introduced|proposed))\b",
+    re.IGNORECASE,
+)
+"""What a technique is or does: `LoRA freezes the weights`, `tuning with LoRA is popular`."""
+_COMMAND = re.compile(
+    r"--(?:use[_-])?(?:peft|lora|qlora|tuning|finetuning|fine[_-]tuning|adapter|train)[\w\-]{0,20}"
+    r"(?:[ =]+[\"']?(?:[a-z]{2,12}|true|\d{1,4})\b|\s*\\?\n)",
+    re.IGNORECASE,
+)
+"""`--peft_method lora`, `--lora_rank 8` in a command below a heading of training"""
+_TREE = re.compile(r"[\s│|]*[├└+|][─\-]+[^\n#]{1,80}#[^\n]{0,60}$")
+_IN_TREE = re.compile(r"[\s\-](?:adapters?|weights|checkpoints?|fine-?tun|training)", re.IGNORECASE)
+"""`├── train.py   # LoRA fine-tuning script`"""
+ENOUGH_OF_TRAINING = 2
+"""Different words of training without which a text does not tell of one."""
+MAX_LINE = 1_000
 _SILENT = frozenset({"link", "citation", "comment", "identifier", "front_matter"})
 """Rules of names in places that say nothing of the project itself."""
 _AGAINST = frozenset({"negated", "compared", "compare", "future", "list"})
@@ -55,8 +89,13 @@ def sole_technique(
     if len(bases) != 1 or rules & _AGAINST or any(item.use for item in said):
         return []
     files = _ADAPTER_FILE.search(card, front.body) is not None
-    spoken = [item for item, rule in told if rule in _SPOKEN and (files or _in_running_text(card, structure, item))]
+    spoken = [
+        item
+        for item, rule in told
+        if rule in _SPOKEN and (files or (_in_running_text(card, structure, item) and not _defines(card, item)))
+    ]
     named = [item for item, rule in told if rule in ("table", "code")]
+    spoken += [item for item in named if not files and _says_what_it_is(card, structure, item)]
     offered = sum(rule == "advised" for _, rule in told)
     opening = _opening(card, front, structure, told)
     if _OFFER.search(opening) is not None:
@@ -64,7 +103,28 @@ def sole_technique(
     if files and (spoken or named):
         return spoken or named
     tells = _TUNED.search(opening) is not None or _TOLD.search(card, front.body) is not None
+    # The Hub's metadata say what the repository is: a whole model, as nothing in them speaks of an adapter.
+    tells = tells or (front.state == "none" and _tells_of_training(card, front, spoken))
     return spoken if tells and len(spoken) > offered else []
+
+
+def _says_what_it_is(card: str, structure: Structure, item: Evidence) -> bool:
+    """A row `| Fine-tuning | LoRA | why |`, a row of results, an option of a training command, a file in a tree."""
+    start, end = item.start or 0, item.end or 0
+    begin = _line_start(card, start)
+    if item.kind == "prose":
+        return _ROW_OF_USE.match(card, begin, start) is not None or is_arm(card, start, end)
+    if structure.section(start) == "training" and _COMMAND.search(card, max(begin, start - 40), end + 40) is not None:
+        return True
+    return _TREE.match(card, begin, start) is not None and _IN_TREE.match(card, end, end + 60) is not None
+
+
+def _tells_of_training(card: str, front: FrontMatter, spoken: Sequence[Evidence]) -> bool:
+    """Whether a line that names the technique speaks of tuning, or the text of how training went."""
+    lines = (card[_line_start(card, item.start or 0) :][:MAX_LINE].partition("\n")[0] for item in spoken)
+    if any(_TUNED.search(line.casefold()) for line in lines):
+        return True
+    return len({word.casefold() for word in islice(_OF_TRAINING.findall(card, front.body), 50)}) >= ENOUGH_OF_TRAINING
 
 
 def as_use(item: Evidence) -> Evidence:
@@ -93,6 +153,10 @@ def _in_running_text(card: str, structure: Structure, item: Evidence) -> bool:
     start = item.start or 0
     in_table = card[_line_start(card, start) : start].lstrip().startswith("|")
     return not in_table and structure.section(start) not in ("howto", "compare", "future", "cite")
+
+
+def _defines(card: str, item: Evidence) -> bool:
+    return _DEFINITION.match(card, item.end or 0, (item.end or 0) + 120) is not None
 
 
 def _line_start(card: str, offset: int) -> int:

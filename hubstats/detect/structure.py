@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
-Section = Literal["training", "howto", "compare", "cite", "future", "other"]
+Section = Literal["training", "howto", "features", "compare", "cite", "future", "other"]
 Region = Literal["title", "heading", "prose", "code", "link", "citation", "comment", "identifier"]
 
 _STRUCTURE = re.compile(
@@ -33,7 +34,13 @@ _SECTIONS: tuple[tuple[Section, re.Pattern[str]], ...] = (
             r"|approach)|why "
         ),
     ),
-    ("future", re.compile(r"future|roadmap|to-?do\b|next steps|changelog|what's new|release notes|news\b|planned")),
+    (
+        "future",
+        re.compile(
+            r"future|roadmap|to-?do\b|next steps|changelog|what's new|release notes|news\b|planned|\bideas?\b"
+            r"|\bplans?\b|improvements|enhancements|outlook"
+        ),
+    ),
     (
         "howto",
         re.compile(
@@ -41,9 +48,10 @@ _SECTIONS: tuple[tuple[Section, re.Pattern[str]], ...] = (
             r"|requirement|hardware|memory|vram|faq|question|tips|tutorial|guide|notebook|downstream|further"
             r"|customi[sz]|fine-?tune (?:the|this|your|it|on|with)|fine-?tuning (?:guide|example|instruction"
             r"|the|this|your|on|with)"
-            r"|supported|features|framework|tools|example"
+            r"|supported|example"
         ),
     ),
+    ("features", re.compile(r"features|framework|tools|librar|highlights|\bstack\b|technolog")),
     (
         "training",
         re.compile(
@@ -196,6 +204,7 @@ def read_structure(card: str, body: int) -> Structure:
     return structure
 
 
+@lru_cache(maxsize=8_192)
 def classify(heading: str) -> Section:
     """What a heading announces."""
     folded = heading.casefold()

@@ -42,6 +42,16 @@ _TEMPLATES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("adapterhub", _ADAPTERHUB),
     ("autotrain", re.compile(r"Trained Using AutoTrain|AutoTrain")),
 )
+_NEEDLES: dict[str, tuple[str, ...]] = {
+    "axolotl": ("axolotl",),
+    "mergekit": ("mergekit", "Merge Details"),
+    "diffusers": ("the training script", "ion weights for"),
+    "unsloth": ("nsloth",),
+    "trl": ("TRL",),
+    "adapterhub": ("dapter",),
+    "autotrain": ("AutoTrain",),
+}
+"""Words without one of which the template cannot be there; looking for a word is a hundred times as fast."""
 _TAG_TEMPLATES = {
     "llama-factory": "llama-factory",
     "template:sd-lora": "diffusers",
@@ -94,19 +104,19 @@ def template_of(text: str, tags: Iterable[str], library: str | None) -> str | No
         if tag in folded:
             return _TAG_TEMPLATES[tag]
     for name, pattern in _TEMPLATES:
-        if pattern.search(text):
+        if any(needle in text for needle in _NEEDLES[name]) and pattern.search(text):
             return name
     for tag, name in _TAG_TEMPLATES.items():
         if tag in folded:
             return name
-    if _PEFT.search(text) or (library == "peft" and _MODEL_ID in text):
+    if ("PEFT" in text and _PEFT.search(text)) or (library == "peft" and _MODEL_ID in text):
         return "peft"
     return "transformers" if _TRAINER in text else None
 
 
 def peft_wrote(card: str, body: int) -> bool:
     """True where PEFT added its version to the list of framework versions, as it does when it saves an adapter."""
-    return _PEFT_WROTE.search(card, body) is not None
+    return "Framework versions" in card and _PEFT_WROTE.search(card, body) is not None
 
 
 def trainer_evidence(

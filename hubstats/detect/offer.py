@@ -1,0 +1,88 @@
+"""Texts about software, lessons or lists that others are to use: what they name is on offer.
+
+"a framework for fine-tuning language models", "LoRA training" below it       on offer
+"Awesome PEFT: a curated list", "LoRA was applied to vision in ..."           told of others
+"a legal assistant", "LoRA fine-tuning of Llama 3" below it                   the project's own
+"trained with the Axolotl framework"                                          a tool that was used, not offered
+"""
+
+from __future__ import annotations
+
+import re
+
+from hubstats.detect.structure import Structure
+
+LEAD_CHARS = 1_500
+"""How far into the text its purpose is looked for, pictures and markup left out."""
+
+_TOOL_TITLE = re.compile(
+    r"\b(?:plug-?in|(?:custom )?nodes?|extension|loader|manager|trainer|gui|web-?ui|toolkit|tool|library|framework"
+    r"|viewer|browser|converter|merger|extractor|helper|scripts?|templates?|calculator|platform|playground|recipes)\b"
+)
+_LESSON_TITLE = re.compile(
+    r"\b(?:awesome|survey|tutorials?|handbook|syllabus|cheat ?sheet|papers|interview|from scratch|explained|notes on)\b"
+    r"|(?:训练|訓練|微调|微調)(?:框架|工具|平台)|教程"
+)
+_NODE_PACK = re.compile(r"\bcd\s[\w./\\~-]{0,80}custom_nodes\b|custom_nodes[/\\]?[^\n]{0,40}\n\s{0,4}git clone")
+"""How a pack of ComfyUI nodes is installed; the files of a LoRA go elsewhere."""
+_KIND = (
+    r"(?:framework|toolkit|toolbox|library|platform|package|suite|engine|harness|code ?base|playground|studio"
+    r"|gui|web ?ui|recipes)"
+)
+_MAKES = r"(?:fine-?tun|finetun|train|peft|post-train|lora\b|llms?\b|(?:large )?language models|diffusion)"
+_SOFTWARE = re.compile(
+    rf"(?:\b(?:an?|the first|provides|offers)\s|^)(?:[\w\-,/&]+\s){{0,6}}?{_KIND}\s"
+    rf"(?:(?:designed|built|made|meant)\s)?(?:for|to|that|which)\s(?:[\w\-/]+[\s,]+){{0,4}}?{_MAKES}"
+    rf"|\ban?\s(?:[\w\-,/&]+\s){{0,5}}?(?:fine-?tuning|finetuning|training|post-training|peft|rlhf)\s"
+    rf"(?:and\s[\w\-]+\s)?{_KIND}\b",
+    re.MULTILINE,
+)
+_TOOL_IN_USE = re.compile(
+    r"\b(?:using|with|via|by|on|from|through|under|leverag\w+|utili[sz]\w+|built|based|trained|uses|used)\b[^.!?\n]*$"
+)
+"""Words before the kind of software that make it a tool of the project: `trained with a fine-tuning library`."""
+_LESSON = re.compile(
+    r"\bcurated (?:list|collection|set of (?:papers|resources))\b|\bcheat ?sheet\b"
+    r"|\bthis (?:repo(?:sitory)?|guide|notebook|project|article|document|course|book|page|folder|directory)\s"
+    r"(?:is|contains|provides|explains|collects|covers|gathers|offers|hosts|serves)\b[^.\n]{0,60}?"
+    r"\b(?:tutorials?|guide|course|book|list|collection|survey|recipes|papers|tools and scripts)\b"
+    r"|\bthis (?:tutorial|course|book|article) "
+    r"|(?:^\W{0,4}|[.!?]\s|\b(?:to|and|you)\s)(?:easily |quickly )?(?:fine-?tune|finetune|train)\s(?:any|your own"
+    r"|hundreds|\d+\+)"
+    r"|\bthis (?:document|page) (?:outlines|describes|lists|explains)\b[^.\n]{0,40}\b(?:options|how)\b"
+    r"|^#{1,6}[^\n]*\bsyllabus\b"
+    r"|\bthis is (?:the|an?) (?![^.\n]{0,80}\bproject)[^.\n]{0,80}\b(?:class|course|seminar)\b"
+    r"|\bwe provide\b[^.\n]{0,40}\b(?:examples|scripts|recipes)\b[^.\n]{0,40}\b(?:fine-?tun|finetun|train)"
+    r"|(?:微调|微調|训练|訓練)(?:教程|(?:百余|各|多|任意|数百)种)",
+    re.MULTILINE,
+)
+_NOISE = re.compile(r"!\[[^\]\n]{0,300}\]\([^)\n]{0,500}\)|\]\([^)\n]{0,500}\)|<[^>\n]{0,500}>|[*_`\[\]]+")
+"""Pictures, badges, targets of links and markup, which can fill the beginning of a page."""
+MAX_LEAD = 8_000
+
+
+def is_tool(card: str, structure: Structure) -> bool:
+    """Whether the text is about software that handles adapters, not about one: by its title, or how it is installed."""
+    return _TOOL_TITLE.search(_title(card, structure)) is not None or (
+        "custom_nodes" in card and _NODE_PACK.search(card, structure.body) is not None
+    )
+
+
+def is_offer(card: str, structure: Structure, *, announced: bool) -> bool:
+    """Whether the text, by its title and its beginning, is about software for training, lessons or a list.
+
+    Where the title announces one technique (`announced`), `a framework for detecting faults` is a project's own.
+    """
+    if _LESSON_TITLE.search(_title(card, structure)) is not None:
+        return True
+    lead = _NOISE.sub("", card[structure.body : structure.body + MAX_LEAD])[:LEAD_CHARS].casefold()
+    if _LESSON.search(lead) is not None or announced:
+        return _LESSON.search(lead) is not None
+    return any(
+        _TOOL_IN_USE.search(lead[max(0, match.start() - 90) : match.start()] + re.split(_KIND, match[0])[0]) is None
+        for match in _SOFTWARE.finditer(lead)
+    )
+
+
+def _title(card: str, structure: Structure) -> str:
+    return card[slice(*structure.title)].casefold() if structure.title is not None else ""

@@ -8,13 +8,14 @@ REPORT ?= hubstats-report.html
 
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup setup-dev setup-bench demo test lint docs lock snapshot bench-crawl bench-estimates bench-coverage clean
+.PHONY: help setup setup-dev setup-bench demo test torture lint docs lock snapshot bench-crawl bench-estimates bench-coverage clean
 
 help:
 	@echo "make setup        a working $(BIN)/hubstats, from hashed requirements"
 	@echo "make setup-bench  the same with torch and peft, for the bench and its tests"
 	@echo "make demo         set up, read the embedded snapshot into $(DB), write $(REPORT), say what it found"
 	@echo "make test         set up and run all tests"
+	@echo "make torture      failing servers, killed processes, hostile input, secrets: half an hour, one table"
 	@echo "make lint         lint, format, types, import directions, generated docs"
 	@echo "make docs         write the generated parts of README.md anew"
 	@echo "make bench-crawl  how fast a crawl is, as ratios to a bare loop"
@@ -54,6 +55,10 @@ demo: setup
 
 test: setup-dev
 	$(BIN)/python -m pytest
+
+# PLANS=faults for one of them; SEED=1 for other faults and other moments.
+torture: setup-dev
+	$(BIN)/python -m tests.torture $(PLANS) --seed $(or $(SEED),0)
 
 lint: setup-dev
 	$(BIN)/ruff check .

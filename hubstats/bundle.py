@@ -367,13 +367,23 @@ def _frame(path: Path, member: str, data: bytes, said: Mapping[str, Any], like: 
     from pyarrow import parquet
 
     try:
-        file = parquet.ParquetFile(io.BytesIO(data))
-        _sane(path, member, file.metadata, said)
-        frame = pl.from_arrow(file.read())
-    except (pa.ArrowException, OSError, pl.exceptions.PolarsError) as error:
+        _sane(path, member, parquet.ParquetFile(io.BytesIO(data)).metadata, said)
+        # By Polars: a text that stands in a million rows takes its place once. pyarrow unpacks it for each.
+        frame = pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
+    except (pa.ArrowException, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise BundleError(f"{path}: {member} is no Parquet file that can be read: {error}") from error
-    if not isinstance(frame, pl.DataFrame) or frame.schema != like.schema:
+    if frame.schema != like.schema:
         raise BundleError(f"{path}: {member} has other columns than this version's")
+    texts = [
+        pl.col(name).str.len_bytes().cast(pl.Int64).sum() for name, kind in like.schema.items() if kind == pl.String
+    ]
+    texts += [
+        pl.col(name).explode().str.len_bytes().cast(pl.Int64).sum()
+        for name, kind in like.schema.items()
+        if kind == pl.List(pl.String)
+    ]
+    if sum(frame.select(text).item() or 0 for text in texts) > MOST_UNPACKED:
+        raise BundleError(f"{path}: {member} is larger than that of any bundle")
     return frame
 
 

@@ -284,10 +284,7 @@ def report(
 
     with connect(db) as answers:
         page = reporting.build(answers, source=db.name)
-    try:
-        out.write_text(page.html, encoding="utf-8")
-    except OSError as error:
-        raise HubstatsError(f"cannot write {out}: {error.strerror}; choose another place with --out") from error
+    _put(out, page.html.encode())
     typer.echo(f"report: {out.resolve()}")
     for number, finding in enumerate(page.findings, start=1):
         typer.echo(f"{number}. {finding.text}\n   source: {finding.source}")
@@ -423,7 +420,8 @@ def evaluate_imports(
 
 
 def _say(line: str) -> None:
-    typer.echo(line, err=True)
+    # A path or a server's words may hold control characters, which could steer the terminal.
+    typer.echo("".join(char if char.isprintable() or char == "\n" else " " for char in line), err=True)
 
 
 def _existing(db: Path) -> Path:
@@ -494,15 +492,32 @@ def _write_rows(frame: polars.DataFrame, format: FileFormat, out: Path | None, t
         raise ConfigError("Parquet is not for a terminal: add --out FILE, or pipe it somewhere")
     written = format.value if format is not FileFormat.table or out is None else out.suffix.lstrip(".")
     data = rows.encode(frame, written)
+    if out is not None:
+        _put(out, data)
+        return
     try:
-        if out is None:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        else:
-            out.write_bytes(data)
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
     except BrokenPipeError:
         # The reader (head, less) has seen enough; without this Python complains once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise HubstatsError(f"cannot write the answer: {error.strerror}; add --out FILE for another place") from error
+
+
+def _put(out: Path, data: bytes) -> None:
+    """Writes a file whole or not at all: what was there before stays until the new one is complete."""
+    try:
+        if out.exists() and not out.is_file():  # /dev/stdout, a pipe
+            out.write_bytes(data)
+            return
+        place = out.resolve()
+        part = place.with_name(place.name + ".part")
+        try:
+            part.write_bytes(data)
+            part.replace(place)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise HubstatsError(f"cannot write {out}: {error.strerror}; choose another place with --out") from error
 
@@ -516,6 +531,11 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
+    except SystemExit as ended:
+        # typer ends a command at Ctrl-C with this code and without a word.
+        if ended.code == 128 + signal.SIGINT:
+            _say("hubstats: interrupted; run the same command again to go on")
+        raise
     except ConfigError as error:
         _say(f"hubstats: {error}")
         sys.exit(2)
@@ -524,7 +544,7 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         _say("hubstats: interrupted; run the same command again to go on")
-        sys.exit(1)
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         if os.environ.get("HUBSTATS_DEBUG"):
             raise

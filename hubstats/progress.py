@@ -64,8 +64,8 @@ class TerminalProgress:
         self._bars.stop_task(self._tasks[task])
 
     def say(self, line: str) -> None:
-        """One line above the bars."""
-        self._console.print(Text(line))
+        """One line above the bars; a name in it that strangers chose cannot steer the terminal."""
+        self._console.print(Text("".join(char if char.isprintable() else " " for char in line)))
 
 
 def for_terminal() -> TerminalProgress:

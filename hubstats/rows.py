@@ -1,4 +1,8 @@
-"""Rows as text: a table for people, CSV, JSON or Parquet for programs."""
+"""Rows as text: a table for people, CSV, JSON or Parquet for programs.
+
+CSV is opened with spreadsheets, which run a cell that begins like a formula. Names and texts here were chosen by
+strangers, so such a cell gets an apostrophe in front, unless it is a number. JSON and Parquet hold every text as it is.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,13 @@ if TYPE_CHECKING:
     import polars
 
 PIPE_WIDTH = 10_000
+FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+"""What spreadsheets take for the beginning of a formula: = + - @, the same in full width, and what some skip before."""
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
 
 def encode(frame: polars.DataFrame, format: str) -> bytes:
-    """The frame as csv, json or parquet; lists become JSON text in CSV, which has no lists."""
+    """The frame as csv, json or parquet; in CSV lists become JSON text, and no cell is a formula."""
     if format not in ("csv", "json", "parquet"):
         raise ConfigError("a table is for the screen: add --format csv, json or parquet to write a file")
     if format == "parquet":
@@ -27,7 +34,7 @@ def encode(frame: polars.DataFrame, format: str) -> bytes:
         return buffer.getvalue()
     if format == "json":
         return json.dumps(frame.to_dicts(), ensure_ascii=False, indent=2, default=_plain).encode() + b"\n"
-    return _flat(frame).write_csv().encode()
+    return _no_formulas(_flat(frame)).write_csv().encode()
 
 
 def print_table(frame: polars.DataFrame, title: str | None = None) -> tuple[str, ...]:
@@ -95,6 +102,18 @@ def _flat(frame: polars.DataFrame) -> polars.DataFrame:
         )
         for name in nested
     )
+
+
+def _no_formulas(frame: polars.DataFrame) -> polars.DataFrame:
+    import polars
+
+    def guarded(name: str) -> polars.Expr:
+        text = polars.col(name).cast(polars.String)
+        is_formula = text.str.contains(FORMULA) & ~text.str.contains(NUMBER)
+        return polars.when(is_formula).then(polars.concat_str(polars.lit("'"), text)).otherwise(text).alias(name)
+
+    kinds = (polars.String, polars.Categorical, polars.Enum)
+    return frame.with_columns(guarded(name) for name, kind in frame.schema.items() if isinstance(kind, kinds))
 
 
 def _plain(value: Any) -> Any:

@@ -6,9 +6,10 @@ so records go here first, and `Store.absorb` moves them in short transactions. O
     hubstats.duckdb.spool/000007/hub_model.ndjson     {"_page": 3, "source": "hub", "model_id": "a/b", ...}
     hubstats.duckdb.spool/000007/crawl_cursor.ndjson  {"_page": 3, "source": "hub", "scope": "listing", ...}
 
-Rows are on disk (fsync) before the cursor that says they need not be asked for again. What a kill leaves is at
-most a line without its end, which `repair` cuts off; absorbing a segment twice changes nothing, because every
-write has a key. NDJSON because DuckDB reads it natively and a person can, too.
+Rows are on disk (fsync) before the cursor that says they need not be asked for again, and both before the file
+`committed` names the page they reach. A page counts once it is named there, whole: what a kill leaves beyond it, a
+file without its imports or half a line, is as if it had never been asked for. Absorbing a segment twice changes
+nothing, because every write has a key. NDJSON because DuckDB reads it natively and a person can, too.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from hubstats.records import Page, Record
 
 CURSOR_TABLE = "crawl_cursor"
 PAGE_COLUMN = "_page"
+COMMITTED = "committed"
 
 
 _columns: dict[str, tuple[str, ...]] = {}
@@ -104,6 +106,11 @@ class Spool:
                 stream = self._files[CURSOR_TABLE]
                 stream.flush()
                 os.fsync(stream.fileno())
+            if self._open is not None:
+                with (self._open / COMMITTED).open("ab") as stream:
+                    stream.write(b"%d\n" % self._page)
+                    stream.flush()
+                    os.fsync(stream.fileno())
         except OSError as error:
             raise self._failed(error) from error
 
@@ -153,7 +160,7 @@ class Spool:
         return folder
 
     def _failed(self, error: OSError) -> StoreError:
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return StoreError(
                 f"the disk is full while writing {self.folder}: free some space and run the same command again; "
                 "what was committed is kept and the crawl resumes"
@@ -161,14 +168,17 @@ class Spool:
         return StoreError(f"cannot write {self.folder}: {error.strerror or error}; mend that and run it again")
 
 
-def repair(segment: Path) -> None:
-    """Cuts off the line that a killed process did not finish, in each file of the segment."""
-    for path in segment.glob("*.ndjson"):
+def repair(segment: Path) -> int:
+    """Cuts off the line that a killed process did not finish, in each file; returns the last page that counts."""
+    committed = segment / COMMITTED
+    for path in (*segment.glob("*.ndjson"), *([committed] if committed.exists() else ())):
         size = path.stat().st_size
         with path.open("rb+") as stream:
             end = _after_last_newline(stream, size)
             if end < size:
                 stream.truncate(end)
+    lines = committed.read_bytes().split() if committed.exists() else ()
+    return int(lines[-1]) if lines else 0
 
 
 def _after_last_newline(stream: BinaryIO, size: int, block: int = 1 << 16) -> int:

@@ -6,11 +6,13 @@ numbered SQL files, applied in order inside a transaction and recorded by name a
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from operator import attrgetter
@@ -46,6 +48,8 @@ erase what a metadata dump of the same repositories told."""
 DERIVED = ("subject", "phrase_import", "use_import", "tally")
 """Tables that inputs/<table>_rows.sql fills from the crawled ones and from those before it: what every estimate and
 most questions start from, joined once and not at each of them."""
+
+FULL = "free some space and run the same command again; what was committed is kept"
 
 _BUSY = re.compile(r"Conflicting lock is held in (.+?)(?: \(PID (\d+)\))")
 
@@ -117,7 +121,7 @@ class Store:
                 raise StoreError(f"{self.path} is a DuckDB file but not one of hubstats; name another with --db")
             if not write:
                 raise StoreError(f"{self.path} is empty; fill it with 'hubstats crawl'")
-            self._connection.execute(
+            self._run(
                 "CREATE TABLE migration (name VARCHAR PRIMARY KEY, sha256 VARCHAR NOT NULL, applied_at TIMESTAMP);"
                 "COMMENT ON TABLE migration IS 'Schema changes applied to this file, in order';"
                 "COMMENT ON COLUMN migration.name IS 'Name of the migration';"
@@ -138,27 +142,31 @@ class Store:
             )
         for name, sql in missing:
             with self.transaction():
-                self._connection.execute(sql)
-                self._connection.execute(
+                self._run(sql)
+                self._run(
                     "INSERT INTO migration VALUES (?, ?, ?)", [name, hashlib.sha256(sql.encode()).hexdigest(), _now()]
                 )
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing: rolled back when the body raises."""
-        self._connection.execute("BEGIN")
+        self._run("BEGIN")
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            with suppress(StoreError):  # where the disk is full, DuckDB has given the transaction up by itself
+                self._run("ROLLBACK")
             raise
-        self._connection.execute("COMMIT")
+        self._run("COMMIT")
 
     # --- records in ---------------------------------------------------------------------------------------------
 
     def absorb(self, segment: Path) -> int:
-        """Takes a spool segment in, in one transaction; returns the number of rows. Twice is as good as once."""
-        spool.repair(segment)
+        """Takes the committed pages of a spool segment in, in one transaction; returns the number of rows.
+
+        Twice is as good as once.
+        """
+        last_page = spool.repair(segment)
         files = {path.stem: path for path in sorted(segment.glob("*.ndjson")) if path.stat().st_size}
         # A card or config that could be read after all is no failure any more.
         read_after_all = [table for table in ("model_card", "adapter_config") if table in files]
@@ -169,21 +177,22 @@ class Store:
         try:
             with self.transaction():
                 for table, path in files.items():
-                    self._stage(table, path)
+                    self._stage(table, path, last_page)
                 for table in files:
                     self._remove_owned(table)
                 for table in read_after_all:
-                    self._connection.execute(
+                    self._run(
                         f'DELETE FROM failure WHERE EXISTS (SELECT 1 FROM temp."staged_{table}" AS staged'
                         " WHERE staged.source = failure.source AND staged.model_id = failure.subject_id)"
                     )
                 for table in files:
                     rows += self._take_in(table)
-        except duckdb.Error as error:
-            raise StoreError(f"cannot take {segment} into {self.path}: {_first_line(error)}") from error
+        except StoreError as error:
+            raise StoreError(f"cannot take in {segment}: {error}") from error
         finally:
-            for table in files:
-                self._connection.execute(f'DROP TABLE IF EXISTS temp."staged_{table}"')
+            with suppress(StoreError):
+                for table in files:
+                    self._run(f'DROP TABLE IF EXISTS temp."staged_{table}"')
         return rows
 
     def _columns(self, table: str) -> dict[str, str]:
@@ -197,14 +206,14 @@ class Store:
     def _key(self, table: str) -> tuple[str, ...]:
         return ("source", "scope") if table == spool.CURSOR_TABLE else record_classes()[table].KEY
 
-    def _stage(self, table: str, path: Path) -> None:
+    def _stage(self, table: str, path: Path, last_page: int) -> None:
         columns = self._columns(table) | {spool.PAGE_COLUMN: "BIGINT"}
         kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
         key = ", ".join(self._key(table))
         # The last page that wrote a key wins, whole: a file read twice keeps the imports of its last reading.
-        self._connection.execute(
+        self._run(
             f"CREATE TEMP TABLE \"staged_{table}\" AS SELECT * FROM read_json(?, format = 'newline_delimited',"
-            f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES})"
+            f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES}) WHERE {spool.PAGE_COLUMN} <= {last_page}"
             f" QUALIFY rank() OVER (PARTITION BY {key} ORDER BY {spool.PAGE_COLUMN} DESC) = 1",
             [str(path)],
         )
@@ -212,9 +221,7 @@ class Store:
     def _remove_owned(self, table: str) -> None:
         for owned, columns in OWNED.get(table, ()):
             match = " AND ".join(f"{owned}.{theirs} = staged.{ours}" for theirs, ours in columns.items())
-            self._connection.execute(
-                f'DELETE FROM {owned} WHERE EXISTS (SELECT 1 FROM temp."staged_{table}" AS staged WHERE {match})'
-            )
+            self._run(f'DELETE FROM {owned} WHERE EXISTS (SELECT 1 FROM temp."staged_{table}" AS staged WHERE {match})')
 
     def _take_in(self, table: str) -> int:
         columns = ", ".join(f'"{name}"' for name in self._columns(table))
@@ -228,12 +235,12 @@ class Store:
         match = " AND ".join(f"{table}.{name} = staged.{name}" for name in key)
         if table in KEPT:
             kept = ", ".join(f"{name} = coalesce(staged.{name}, {table}.{name})" for name in KEPT[table])
-            self._connection.execute(f"UPDATE {staged} AS staged SET {kept} FROM {table} WHERE {match}")
+            self._run(f"UPDATE {staged} AS staged SET {kept} FROM {table} WHERE {match}")
         # Delete and insert: 1.2 s against 2.3 s of INSERT OR REPLACE for 50,000 rows of hub_model.
-        self._connection.execute(f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {staged} AS staged WHERE {match})")
+        self._run(f"DELETE FROM {table} WHERE EXISTS (SELECT 1 FROM {staged} AS staged WHERE {match})")
         # A key twice on one page is the same item listed twice: one of them is as good as the other.
         once = f"DISTINCT ON ({', '.join(key)}) " if unique else ""
-        self._connection.execute(f"INSERT INTO {table} ({columns}) SELECT {once}{columns} FROM {staged}")
+        self._run(f"INSERT INTO {table} ({columns}) SELECT {once}{columns} FROM {staged}")
         return int(self._rows(f"SELECT count(*) FROM {staged}")[0][0])
 
     def replace(self, table: str, rows: Sequence[records.Record]) -> None:
@@ -246,10 +253,8 @@ class Store:
         )
         # As a frame: 20,000 estimates in 0.3 s, where executemany took 3 s for 2,000.
         self.execute(f"DELETE FROM {table}")
-        try:
+        with _told(self.path):
             self._connection.from_arrow(frame.to_arrow()).insert_into(table)
-        except duckdb.Error as error:
-            raise StoreError(f"{self.path}: {_first_line(error)}") from error
 
     def derive(self) -> None:
         """Makes the tables of DERIVED anew from what was crawled and judged; call it in a transaction."""
@@ -284,10 +289,7 @@ class Store:
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Runs one statement of our own that changes the file."""
-        try:
-            self._connection.execute(sql, dict(parameters) if parameters else None)
-        except duckdb.Error as error:
-            raise StoreError(f"{self.path}: {_first_line(error)}") from error
+        self._run(sql, dict(parameters) if parameters else None)
 
     # --- answers out --------------------------------------------------------------------------------------------
 
@@ -303,6 +305,8 @@ class Store:
             return frame
         except duckdb.Error as error:
             raise QueryError(str(error).strip()) from error
+        except RuntimeError as error:
+            raise _interrupt_in(error) from None
 
     def count(self, table: str) -> int:
         """Rows in a table."""
@@ -315,10 +319,19 @@ class Store:
 
     def confine(self) -> None:
         """Shuts the connection off from files, network and extensions, for SQL that a user typed."""
-        self._connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        try:
+            self._run("SET enable_external_access = false; SET lock_configuration = true")
+        except StoreError:
+            # Connections of one process to one file share their settings: another one has shut them off before.
+            if self._rows("SELECT current_setting('enable_external_access')") != [(False,)]:
+                raise
+
+    def _run(self, sql: str, parameters: Mapping[str, Any] | list[Any] | None = None) -> duckdb.DuckDBPyConnection:
+        with _told(self.path):
+            return self._connection.execute(sql, parameters)
 
     def _rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        return self._connection.execute(sql, parameters).fetchall()
+        return self._run(sql, parameters).fetchall()
 
 
 def _connect(path: Path, *, write: bool, patience: float) -> duckdb.DuckDBPyConnection:
@@ -341,14 +354,38 @@ def _connect(path: Path, *, write: bool, patience: float) -> duckdb.DuckDBPyConn
         pause = min(0.25, pause * 1.5)
 
 
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """DuckDB's errors as StoreError, and Ctrl-C as what it is."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if "KeyboardInterrupt" in str(error):  # it came while a frame was being read
+            raise KeyboardInterrupt from None
+        if _is_full(error):
+            raise StoreError(f"the disk is full at {path}: {FULL}") from error
+        raise StoreError(f"{path}: {_first_line(error)}") from error
+    except RuntimeError as error:
+        raise _interrupt_in(error) from None
+
+
+def _interrupt_in(error: RuntimeError) -> BaseException:
+    """Ctrl-C in the middle of a statement is a RuntimeError to DuckDB (2.0.0); any other is handed back as it is."""
+    return KeyboardInterrupt() if "interrupted" in str(error).lower() else error
+
+
+def _is_full(error: duckdb.Error) -> bool:
+    return any(reason in str(error) for reason in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)))
+
+
 def _unreadable(path: Path, error: duckdb.Error) -> StoreError:
     text = _first_line(error)
     if "not a valid DuckDB database" in text:
         return StoreError(f"{path} is not a DuckDB file; name another with --db")
     if "newer" in text or "storage version" in text.lower():
         return StoreError(f"{path} was written by another version of DuckDB: {text}")
-    if "No space left" in text:
-        return StoreError(f"the disk is full at {path}: free some space and try again; nothing is lost")
+    if _is_full(error):
+        return StoreError(f"the disk is full at {path}: {FULL}")
     return StoreError(f"cannot open {path}: {text}")
 
 

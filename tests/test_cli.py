@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import duckdb
@@ -46,6 +48,38 @@ def assert_one_line(done: subprocess.CompletedProcess[str], code: int, *says: st
     assert len(said) == 1, done.stderr
     for text in says:
         assert text in said[0]
+
+
+def test_ctrl_c_is_one_line_and_130(run: Run, tmp_path: Path) -> None:
+    assert run("crawl", "snapshot").returncode == 0
+    for words in (["sql", "SELECT count(*) FROM range(200000000000) AS t(a) WHERE sin(a) > 2"], ["sql", "-"]):
+        asking = subprocess.Popen(
+            [sys.executable, "-m", "hubstats", *words],
+            cwd=tmp_path,
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        time.sleep(2.5)
+        asking.send_signal(signal.SIGINT)
+        _, said = asking.communicate(timeout=30)
+        assert_one_line(subprocess.CompletedProcess(words, asking.returncode, "", said), 130, "interrupted")
+
+
+def test_an_answer_is_written_whole_or_not_at_all(run: Run, tmp_path: Path) -> None:
+    assert run("crawl", "snapshot").returncode == 0
+    out = tmp_path / "page.html"
+    out.write_text("the page before")
+    (tmp_path / "page.html.part").mkdir()  # what cannot be written
+    assert_one_line(run("report", "--out", out), 1, "cannot write")
+    assert out.read_text() == "the page before"
+    (tmp_path / "page.html.part").rmdir()
+    (tmp_path / "link.html").symlink_to(out)
+    assert run("report", "--out", "link.html").returncode == 0
+    assert (tmp_path / "link.html").is_symlink()
+    assert out.read_text().rstrip().endswith("</html>")
+    assert run("sql", "SELECT 1 AS x", "--format", "csv", "--out", "/dev/stdout").stdout == "x\n1\n"
+    assert sorted(path.name for path in tmp_path.glob("*.part")) == []
 
 
 def test_failures_are_one_line(run: Run, tmp_path: Path) -> None:

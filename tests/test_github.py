@@ -490,6 +490,25 @@ def test_known_files_are_not_fetched_again(github: GitHubServer) -> None:
     assert blobs_asked(github).keys() - copies == {github.held[place].sha}
 
 
+def test_a_copy_of_what_the_store_holds_is_called_one_after_a_restart_too(github: GitHubServer) -> None:
+    first = Crawl()
+    known = {place: file.blob_sha for place, file in first.files.items() if file.text is not None}
+    copies = {place: file for place, file in first.files.items() if file.text is None}
+    assert copies
+    again = Crawl(first.cursors, refresh=True, extra={"known_files": known})
+    for place, file in copies.items():
+        assert (again.files[place].text, again.files[place].detail) == (None, file.detail)
+
+
+def test_a_blob_that_is_not_what_the_search_named_is_failed_and_asked_for_again(github: GitHubServer) -> None:
+    place, held = next(iter(github.held.items()))
+    github.by_blob[held.repo.lower(), held.sha] = SourceFile(*place, b"from peft import Other\n")
+    first = Crawl()
+    assert first.files[place].status == "failed"
+    github.add(())
+    assert Crawl(first.cursors).files[place].status == "ok"
+
+
 def test_sample_bounds_each_query_and_a_larger_one_extends_it(github: GitHubServer) -> None:
     small = Crawl(sample=20)
     per_query = Counter(query for query, _, _ in small.hits)
@@ -605,7 +624,7 @@ def test_one_query_that_cannot_be_read_does_not_stop_the_others(github: GitHubSe
     )
     first = Crawl()
     assert first.failures
-    assert all("LoHaConfig" in failure.subject_id for failure in first.failures)
+    assert all("LoHaConfig" in f"{failure.subject_id} {failure.item}" for failure in first.failures)
     assert '"from peft import IA3Config"' in first.counts
     assert first.files
     github.faults = None

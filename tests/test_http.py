@@ -495,6 +495,28 @@ def test_a_redirect_that_leads_nowhere_is_a_bad_page(open_client: Callable[..., 
         assert len(site.requests) <= 6
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_what_another_host_refuses_says_nothing_of_what_was_asked_for(status: int) -> None:
+    away = (302, {"location": "https://files.test/signed"}, b"")
+    asking = client(Script(away, (status, {}, b"expired"), away, OK))
+    assert asking.get("/x").body == b"[1]"
+    with pytest.raises(Unreachable, match=f"answered {status}"):
+        client(Script(*[away, (status, {}, b"expired")] * 9), tries=3).get("/x")
+    assert client(Script((status, {}, b"its own word"))).get("/x").status == status
+
+
+def test_an_answer_that_does_not_pass_the_check_is_asked_for_again() -> None:
+    def check(response: Response) -> None:
+        if response.body != b"[1]":
+            raise BadPage("cut")
+
+    script = Script((200, {}, b"["), OK)
+    assert client(script).get("/x", check=check).body == b"[1]"
+    with pytest.raises(BadPage, match="cut"):
+        client(Script((200, {}, b"[")), tries=3).get("/x", check=check)
+    assert client(Script((404, {}, b""))).get("/x", check=check).status == 404
+
+
 def test_bodies_are_capped_before_they_unfold(open_client: Callable[..., HttpClient]) -> None:
     bomb = gzip.compress(bytes(300_000_000), 1)
     with Site(Served(200, b"abcde" * 100), Served(200, bomb, (("Content-Encoding", "gzip"),), compress=False)) as site:

@@ -25,9 +25,10 @@ from hubstats.sources.hub import Hub, open_source
 from tests.servers import hub as stand_in
 from tests.servers.catalogue import LISTING_EXPANDS
 from tests.servers.faults import FaultPlan
-from tests.servers.http_server import json_reply
+from tests.servers.http_server import LoopbackServer, json_reply
 from tests.servers.hub import HubServer, Model, synthetic_hub
 from tests.servers.quota import Quota
+from tests.servers.wire import Reply, Request
 
 BOTH = ("README.md", "adapter_config.json")
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -564,6 +565,50 @@ def test_a_file_that_never_comes_is_failed_and_the_rest_goes_on(crawl: Opener) -
     assert "answered 503" in (cards[lost].detail or "")
     assert configs[lost].status == "failed"
     assert len(cards) == len(configs) == 60
+
+
+@pytest.mark.parametrize("kind", ["html_file", "cut_file", "empty_file"])
+def test_what_came_is_held_against_its_etag(crawl: Opener, kind: str) -> None:
+    models = [Model("a/b", files={"README.md": b"# card\n" * 99, "adapter_config.json": b'{"peft_type": "LORA"}'})]
+    with HubServer(models, faults=FaultPlan(1.0, 1, (kind,), per_item=2)) as server:
+        cards, configs = fetched(crawl(server).files([Subject("a/b")]))
+        assert (cards["a/b"].status, cards["a/b"].text) == ("ok", "# card\n" * 99)
+        assert configs["a/b"].peft_type == "LORA"
+        server.faults = FaultPlan(1.0, 1, (kind,), per_item=99)
+        cards, configs = fetched(crawl(server, tries=3).files([Subject("a/b")]))
+    assert cards["a/b"].status == configs["a/b"].status == "failed"
+    assert "ETag" in (cards["a/b"].detail or "")
+
+
+def test_a_hash_that_is_not_gits_is_left_alone() -> None:
+    from hubstats.sources._hub_rows import check_file
+
+    for etag in ('"' + "a" * 64 + '"', '"opaque"'):
+        check_file(Response(200, "https://hub.test/x", Headers({"etag": etag}), b"body"))
+    git = '"cc9f2fdb8c3aa2ee3a5aee2b1ef7f4b6b6b4c6f8"'
+    with pytest.raises(BadPage, match="cut"):
+        check_file(Response(200, "https://hub.test/x", Headers({"etag": git}), b"body"))
+    check_file(Response(200, "https://hub.test/x", Headers({"etag": git}), b"body", truncated=True))
+
+
+def test_a_redirect_to_a_host_that_has_nothing_is_not_a_missing_file(crawl: Opener) -> None:
+    class Nothing(LoopbackServer):
+        def answer(self, request: Request) -> Reply:
+            return Reply(404, b"")
+
+    with Nothing() as other, HubServer([Model("a/b", files={"README.md": b"# x"})]) as server:
+        server.faults = FaultPlan(1.0, 1, ("redirect_elsewhere",), per_item=99, elsewhere=other.url)
+        cards, _ = fetched(crawl(server, tries=3).files([Subject("a/b")]))
+    assert (cards["a/b"].status, "404" in (cards["a/b"].detail or "")) == ("failed", True)
+
+
+def test_a_hub_of_web_pages_only_ends_the_crawl(crawl: Opener) -> None:
+    models = synthetic_hub(60, seed=5)
+    with (
+        HubServer(models, faults=FaultPlan(1.0, 1, ("html_file",), per_item=99)) as server,
+        pytest.raises(BadPage, match="ETag"),
+    ):
+        fetched(crawl(server, tries=2, workers=2).files(Subject(model.id) for model in models))
 
 
 def test_a_hub_that_goes_away_ends_the_crawl_and_keeps_what_came(crawl: Opener) -> None:

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from tests.servers.civitai import CivitaiServer, synthetic_civitai
-from tests.servers.faults import ALL, PAGES_ONLY, RECOVERABLE, FaultPlan
+from tests.servers.faults import ALL, FILES, PAGES_ONLY, RECOVERABLE, FaultPlan
 from tests.servers.github import GitHubServer, synthetic_github
 from tests.servers.hub import HubServer, Model, synthetic_hub
 from tests.servers.process import served
@@ -123,6 +123,8 @@ def test_each_fault_is_what_its_name_says(session: requests.Session, kind: str) 
                 assert ratelimit.endswith(";r=0;t=0")
             elif kind == "429_far":
                 assert ratelimit.endswith(f";t={365 * 86400}")
+            elif kind in FILES:
+                assert answer.content != b"# card\n" * 500
             elif kind == "trickle":
                 assert answer.content == b"# card\n" * 500
             elif kind in PAGES_ONLY:

@@ -34,7 +34,7 @@ def test_rows_are_on_disk_before_the_cursor_that_passes_them(tmp_path: Path, mon
     spool.commit()
     monkeypatch.undo()
     spool.seal()
-    assert synced == ["hub_model.ndjson", "crawl_cursor.ndjson"]
+    assert synced == ["hub_model.ndjson", "crawl_cursor.ndjson", "committed"]
 
 
 def test_only_the_newest_cursor_of_a_walk_is_written(tmp_path: Path) -> None:
@@ -90,6 +90,21 @@ def test_repair_cuts_the_unfinished_line(tmp_path: Path, keep: int) -> None:
     path.write_bytes(b"no line ends here")
     repair(segment)
     assert path.read_bytes() == b""
+
+
+def test_only_pages_named_by_a_whole_line_count(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "s")
+    spool.append("hub", Page((HubModel("hub", "a/b"),)))
+    spool.append("hub", Page((HubModel("hub", "a/c"),)))
+    spool.commit()
+    spool.append("hub", Page((HubModel("hub", "a/d"),)))
+    spool.seal()
+    [segment] = spool.segments()
+    assert repair(segment) == 3
+    (segment / "committed").write_bytes(b"2\n3")
+    assert repair(segment) == 2
+    (segment / "committed").unlink()
+    assert repair(segment) == 0
 
 
 def test_a_full_disk_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

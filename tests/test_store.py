@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from hubstats.ask import connect
 from hubstats.errors import QueryError, StoreBusy, StoreError
 from hubstats.records import (
     AdapterConfig,
@@ -343,6 +346,66 @@ def test_a_failed_absorb_changes_nothing(db: Path) -> None:
         with pytest.raises(StoreError, match="cannot take"):
             store.absorb(segment)
         assert store.count("hub_model") == 0
+
+
+def test_a_page_that_was_not_committed_is_not_taken_in(db: Path) -> None:
+    """A kill between the two files of a page: the code file without its imports would count as read."""
+    spool = Spool(db.with_name("killed.spool"))
+    spool.append("test", Page((HubModel("hub", "a/b"),), scope="listing", cursor="one"))
+    spool.commit()
+    [folder] = db.with_name("killed.spool").iterdir()
+    with (folder / "hub_model.ndjson").open("ab") as stream:
+        stream.write(b'{"_page": 2, "source": "hub", "model_id": "c/d"}\n')
+    with (folder / "crawl_cursor.ndjson").open("ab") as stream:
+        stream.write(b'{"_page": 2, "source": "hub", "scope": "listing", "cursor": "two", "done": false,')
+        stream.write(b' "updated_at": "2026-01-01T00:00:00Z"}\n')
+    with Store.open(db, write=True) as store:
+        store.absorb(folder)
+        assert [row[0] for row in store.frame("SELECT model_id FROM hub_model").iter_rows()] == ["a/b"]
+        assert store.cursors("test") == {"listing": "one"}
+
+
+def test_ctrl_c_in_a_statement_is_ctrl_c(db: Path) -> None:
+    """DuckDB makes a RuntimeError of it."""
+    with Store.open(db, write=True) as store:
+        for ask in (store.frame, store.execute):
+            pressed = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+            pressed.start()
+            with pytest.raises(KeyboardInterrupt), store.transaction():
+                ask("SELECT count(*) FROM range(200000000000) AS t(a) WHERE sin(a) > 2")
+            pressed.join()
+        assert store.count("hub_model") == 0
+
+
+def test_a_full_disk_is_said_and_the_transaction_undone(db: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full:
+        """A connection whose disk is full from the commit on."""
+
+        def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+            self.connection = connection
+            self.full = False
+
+        def execute(self, sql: str, parameters: object = None) -> object:
+            if self.full or sql == "COMMIT":
+                self.full = True
+                raise duckdb.TransactionException('Failed to commit: Could not write file "x": No space left on device')
+            return self.connection.execute(sql, parameters)
+
+    with Store.open(db, write=True) as store:
+        monkeypatch.setattr(store, "_connection", Full(store._connection))
+        with pytest.raises(StoreError, match="disk is full") as caught, store.transaction():
+            store.execute("INSERT INTO salt VALUES ('x')")
+        assert "\n" not in str(caught.value)
+        monkeypatch.undo()
+        store.execute("ROLLBACK")
+        assert store.count("salt") == 1
+
+
+def test_two_readers_in_one_process(db: Path) -> None:
+    with connect(db) as one, connect(db) as two:
+        assert one.sql("SELECT 1 AS x").equals(two.sql("SELECT 1 AS x"))
+        with pytest.raises(QueryError):
+            two.sql("SELECT * FROM read_text('/etc/hostname')")
 
 
 def test_what_is_no_hubstats_file_is_refused_in_one_line(tmp_path: Path) -> None:

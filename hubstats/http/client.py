@@ -136,14 +136,16 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         max_bytes: int = 32 * MIB,
         expect_json: bool = False,
+        check: Callable[[Response], None] | None = None,
     ) -> Response:
         """The final answer to one GET of a URL, or of a path below `base_url`.
 
         `expect_json`: a 2xx whose body is not JSON (a web page in its place, cut short, empty) is asked for again.
+        `check`: raises BadPage for a 2xx that is not what was asked for, which then is asked for again, too.
 
-        Returns for 2xx, 304 and every 4xx that is no throttle. Raises Unreachable when all tries failed,
-        RateLimited when a quota is away for longer than the longest wait, BadPage for redirects without end
-        or when JSON was expected and none came, Stopped after `close`.
+        Returns for 2xx, 304 and every 4xx of the host asked that is no throttle. Raises Unreachable when all tries
+        failed, RateLimited when a quota is away for longer than the longest wait, BadPage for redirects without end
+        or when no try brought JSON, or what `check` lets pass, Stopped after `close`.
         """
         if url.startswith("/"):
             url = self.base_url + url
@@ -158,11 +160,16 @@ class HttpClient:
             if self._rules.throttled(response):
                 throttles += 1
                 self._throttle(response, throttles)
-            if response.status in (408, 425) or response.status >= 500:
+            # What a host that a redirect led to refuses is its own trouble: it says nothing of what was asked for.
+            elsewhere = response.status >= 400 and origin(response.url) != origin(url)
+            if response.status in (408, 425) or response.status >= 500 or elsewhere:
                 self._refuse(response)
-            if expect_json and 200 <= response.status < 300 and not response.truncated:
+            if 200 <= response.status < 300:
                 try:
-                    return replace(response, parsed=(response.json(),))
+                    if check is not None:
+                        check(response)
+                    if expect_json and not response.truncated:
+                        return replace(response, parsed=(response.json(),))
                 except BadPage as error:
                     raise _Again(error) from None
             return response

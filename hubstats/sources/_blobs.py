@@ -23,6 +23,7 @@ from hubstats.imports import FileReading, classify, read_imports
 from hubstats.records import CodeFile, CodeImport, FileStatus, Record
 from hubstats.sources import _fields as fields
 from hubstats.sources._code_search import Hit
+from hubstats.sources._git import is_blob
 from hubstats.sources._pages import ask
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class BlobReader:
         self._workers = workers
         self._held = dict(known_files)
         """Place -> blob of each file that needs no reading: the store has it, or this crawl has yielded it."""
+        self._texts = {sha: f"{repo}:{path}" for (repo, path), sha in sorted(known_files.items(), reverse=True)}
+        """Blob -> the place with whose row the store has its text."""
         self._first: dict[str, tuple[FileReading, int, str]] = {}
         """Blob -> what was read from it, its size in bytes, and the place it was read at."""
 
@@ -127,7 +130,11 @@ class BlobReader:
             )
             return
         reading = read_imports(blob.data, hit.path, self._classes)
-        self._first[hit.sha] = (reading, len(blob.data), f"{hit.repo}:{hit.path}")
+        place = f"{hit.repo}:{hit.path}"
+        self._first[hit.sha] = (reading, len(blob.data), self._texts.get(hit.sha, place))
+        if self._first[hit.sha][2] != place:  # asked for again only to read it: its text came with an earlier crawl
+            yield from self._copy(hit)
+            return
         yield from self._records(hit, reading, len(blob.data), text, reading.detail, now)
 
     def _copy(self, hit: Hit) -> Iterator[Record]:
@@ -176,7 +183,10 @@ class BlobReader:
                 return Blob("failed", detail=str(error))
             if response.status == 401:
                 raise AccessDenied(f"github: the token is no longer accepted: {response.reason()}", status=401)
-            return read_blob(response.status, body, response.truncated)
+            blob = read_blob(response.status, body, response.truncated)
+            if blob.status == "ok" and not is_blob(blob.data or b"", hit.sha):
+                return Blob("failed", detail="what came is not what the search named; it may be cut")
+            return blob
 
         pool = ThreadPoolExecutor(max_workers=max(1, min(self._workers, MOST_AT_ONCE)))
         try:

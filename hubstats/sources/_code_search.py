@@ -130,7 +130,7 @@ class Walk:
         """The saved walk, or a fresh one when there is none or the text is not one."""
         try:
             row = json.loads(saved or "null")
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         if not isinstance(row, dict):
             return cls(seed=seed)

@@ -99,9 +99,8 @@ def layout(schema: pl.Schema) -> Layout:
     if "siblings" in columns and schema["siblings"] != pl.String:
         columns |= _files(columns.pop("siblings"))
     if "card" in columns:
-        card = columns["card"]
-        columns["card_bytes"] = card.str.len_bytes()
-        columns["card"] = pl.when(card.str.len_bytes() > CARD_CAP).then(card.str.head(CARD_CAP)).otherwise(card)
+        text = schema["card"] == pl.String
+        columns["card_bytes"] = (pl.col("card") if text else columns["card"]).str.len_bytes()
     return Layout(tuple(raw), columns, tuple(losses), tuple(unusable))
 
 
@@ -113,8 +112,8 @@ def _reading(ours: str, column: pl.Expr, kind: pl.DataType) -> pl.Expr:
     if ours in TEXTS and isinstance(kind, pl.Binary):
         column, text = column.map_batches(_decoded, return_dtype=pl.String), True
     if ours in TEXTS and text:
-        # NUL is text to Parquet and to hardly anything after it
-        return column.cast(pl.String).str.replace_all("\0", "", literal=True)
+        # Cut first: whatever is done to a text copies it. NUL is text to Parquet and to hardly anything after it
+        return _cut(column.cast(pl.String)).str.replace_all("\0", "", literal=True)
     if ours in NUMBERS and (text or kind.is_numeric()):
         number = column.cast(pl.String if text else pl.Float64, strict=False).cast(pl.Int64, strict=False)
         number = column.cast(pl.Int64, strict=False) if kind.is_integer() else number
@@ -140,6 +139,12 @@ def _reading(ours: str, column: pl.Expr, kind: pl.DataType) -> pl.Expr:
     if text and ours not in NUMBERS:
         return column.cast(pl.String)  # JSON, a time or a list written as text: read row by row
     raise Unusable(f"its type is {str(kind)[:80]}")
+
+
+def _cut(text: pl.Expr) -> pl.Expr:
+    import polars as pl
+
+    return pl.when(text.str.len_bytes() > CARD_CAP).then(text.str.head(CARD_CAP)).otherwise(text)
 
 
 def _decoded(values: pl.Series) -> pl.Series:

@@ -3,19 +3,25 @@
 Only three commands run: rev-parse, ls-tree and cat-file (and config, to read one address). None checks out, runs a
 filter or looks at the index. A repository's own settings could still name programs (hooks, file monitor, transports
 for objects it lacks), so these are overridden, the caller's and the machine's git settings are left out, and no
-transport is allowed: nothing is fetched, and an object that is not there is reported as missing.
+transport is allowed: nothing is fetched, and an object that is not there is reported as missing. A few bytes may stand
+for any number of files (a folder that holds one folder ten times, ten levels deep), for objects of any size, or for
+waiting for ever (a pipe in place of a file), so what git says, what memory it takes and how long it is silent are
+bounded.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import select
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from hashlib import sha1
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 from urllib.parse import urlsplit
 
 _SETTINGS = ("core.fsmonitor=false", f"core.hooksPath={os.devnull}")
@@ -34,10 +40,26 @@ _SHA = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _SCP_ADDRESS = re.compile(r"[\w.-]+@[\w.-]+:(?!/)")
 _PART = re.compile(r"[\w.-]+\Z")
 _CHUNK = 1 << 16
+MOST_FILES = 2_000_000
+"""Of a commit; the largest repositories of source have a third of that."""
+MOST_SAID = 1 << 28
+"""Bytes of one answer that is held as a whole: the log of 20,000 result files takes 4 MB."""
+LONGEST_PATH = 1 << 16
+MEMORY = 4 << 30
+"""Bytes of memory that git may take."""
+SILENCE = 120.0
+"""Seconds that git may think without a word. A log of a large repository thinks longest."""
 
 
 class GitError(Exception):
     """git refused, or is not there; the text is one line."""
+
+
+def is_blob(body: bytes, name: str) -> bool:
+    """Whether git would give these bytes this name; True for a name that is no SHA-1, of which nothing is known."""
+    if re.fullmatch(r"[0-9a-f]{40}", name) is None:
+        return True
+    return sha1(b"blob %d\0" % len(body) + body, usedforsecurity=False).hexdigest() == name
 
 
 class Entry(NamedTuple):
@@ -94,8 +116,12 @@ class GitRepository:
         """Every regular file of the commit, links and submodules left out. Raises GitError."""
         with self._start("ls-tree", "-r", "-z", "--long", "--full-tree", commit) as out:
             rest = b""
+            count = 0
             while chunk := out.read(_CHUNK):
                 *lines, rest = (rest + chunk).split(b"\x00")
+                count += len(lines)
+                if count > MOST_FILES or len(rest) > LONGEST_PATH:
+                    raise GitError(f"the commit has more than {MOST_FILES:,} files, or paths of any length; not read")
                 for line in lines:
                     about, _, path = line.partition(b"\t")
                     mode, kind, sha, size = about.split()
@@ -122,9 +148,10 @@ class GitRepository:
     def _start(self, *arguments: str, given: str = "") -> Iterator[IO[bytes]]:
         """The output of a running git, which is ended when the reader leaves early.
 
-        Its input is a file, so neither side can wait for the other. Raises GitError when git fails of its own.
+        Its input and its messages are files, so no side can wait for another. Raises GitError when git fails of its
+        own or falls silent.
         """
-        with TemporaryFile() as into:
+        with TemporaryFile() as into, TemporaryFile() as messages:
             into.write(given.encode())
             into.seek(0)
             try:
@@ -133,35 +160,58 @@ class GitRepository:
                     env=self._environment,
                     stdin=into,
                     stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
+                    stderr=messages,
                 )
             except (OSError, ValueError) as error:
                 raise GitError(f"git cannot be run: {error}") from error
+            _bound_memory(process.pid)
             with process:
                 assert process.stdout is not None
                 try:
-                    yield process.stdout
+                    with io.BufferedReader(_Patient(process.stdout.fileno()), _CHUNK) as out:
+                        yield out
                 except BaseException:
                     process.kill()
                     raise
-        if process.returncode:
-            raise GitError(f"git {arguments[0]} ended with code {process.returncode}: is the repository damaged?")
+            if process.returncode:
+                messages.seek(0)
+                said = messages.read(_CHUNK).decode("utf-8", "replace").strip().splitlines()
+                why = said[-1] if said else f"git {arguments[0]} found nothing (code {process.returncode})"
+                raise GitError("".join(char if char.isprintable() else " " for char in why[:300]))
 
     def _run(self, *arguments: str) -> bytes:
-        try:
-            done = subprocess.run(
-                [*self._command, *arguments],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
-            )
-        except (OSError, ValueError) as error:
-            raise GitError(f"git cannot be run: {error}") from error
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-            raise GitError(said[-1] if said else f"git {arguments[0]} found nothing")
-        return done.stdout
+        """All that git says, if that is not more than fits."""
+        with self._start(*arguments) as out:
+            said = out.read(MOST_SAID + 1)
+            if len(said) > MOST_SAID:
+                raise GitError(f"git {arguments[0]} says more than {MOST_SAID:,} bytes; not read")
+        return said
+
+
+class _Patient(io.RawIOBase):
+    """A pipe that is given up when nothing has come out of it for SILENCE seconds."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        # Windows cannot wait for a pipe; there git is waited for as long as it takes.
+        if os.name != "nt" and not select.select([self._number], [], [], SILENCE)[0]:
+            raise GitError(f"git said nothing for {SILENCE:.0f} s; is a file of the repository no file?")
+        data = os.read(self._number, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _bound_memory(process: int) -> None:
+    """On Linux the kernel refuses git more than MEMORY; files that it maps do not count."""
+    with suppress(ImportError, AttributeError, OSError, ValueError):
+        import resource
+
+        resource.prlimit(process, resource.RLIMIT_DATA, (MEMORY, MEMORY))
 
 
 def owner_and_name(address: str) -> str | None:

@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from hubstats.errors import AccessDenied
+from hubstats.errors import AccessDenied, BadPage
 from hubstats.http import Response
+from hubstats.http.response import shown
 from hubstats.records import AdapterConfig, Failure, FileStatus, HubModel, ModelCard
 from hubstats.sources._fields import clean, flag, moment, rows, text, texts, whole
+from hubstats.sources._git import is_blob
 from hubstats.sources._repository_files import CARD, CONFIG, MOST_WEIGHT_FILES, WEIGHT_ENDINGS, decode, read_config
 
 SOURCE = "hub"
@@ -124,6 +126,20 @@ def file_status(response: Response) -> tuple[FileStatus, str | None]:
         # To those who may not see it, the Hub tells of a private repository what it tells of none at all.
         return "unavailable", detail
     return "failed", detail
+
+
+def check_file(response: Response) -> None:
+    """Raises BadPage when a 2xx is not the file it is taken for: every file of the Hub comes with an ETag.
+
+    That of a file kept in git is git's own hash of the content, so a card that was cut on its way is noticed. Large
+    files have another hash, which is left alone.
+    """
+    etag = _etag(response)
+    where = shown(response.url)
+    if etag is None:
+        raise BadPage(f"{where}: what came has no ETag, so it is no file of the Hub", url=where)
+    if not response.truncated and not is_blob(response.body, etag):
+        raise BadPage(f"{where}: what came is not what its ETag says; it may be cut", url=where)
 
 
 def _unread(place: str, reason: str, detail: str, seen_at: datetime | None) -> Failure:

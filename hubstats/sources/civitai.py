@@ -82,7 +82,7 @@ class Progress:
         """The saved state; a text that is not one starts afresh."""
         try:
             row = json.loads(saved or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             row = {}
         row = row if isinstance(row, dict) else {}
         return cls(

@@ -40,7 +40,15 @@ SLICE_ROWS = 5_000
 SMALLEST_SLICE = 250
 """Rows that are given up together when they cannot be decoded."""
 SLICE_BYTES = 64 * 1024 * 1024
-"""Aimed at for one slice in memory, taking text to be compressed four to one."""
+"""Aimed at for one slice in memory; text that takes four times as much is read in smaller ones."""
+MOST_ROWS = 20_000_000
+"""Of a file: seven times as many models as the Hub has. More, from a file of a few kilobytes, would take hours."""
+MOST_VALUES = 50_000_000
+"""In one column of a row group, the items of lists counted one by one: a few bytes may stand for as many."""
+MOST_GROUP_BYTES = 4 * 1024**3
+"""Of a row group, unpacked."""
+MOST_ROW_BYTES = 16 * 1024 * 1024
+"""Of a row on average, in a column of another type than text, which cannot be cut before it is unpacked."""
 PAGE_BYTES = 32 * 1024 * 1024
 """Card text a page holds."""
 
@@ -129,9 +137,9 @@ class Dump:
             path = bulk.get()
             size = path.stat().st_size
             digest = _sha256(path)
+            total, step = _measured(path)
             scan = pl.scan_parquet(path, low_memory=True, glob=False, hive_partitioning=False)
             schema = scan.collect_schema()
-            total: int = scan.select(pl.len()).collect().item()
         except SourceError as error:
             raise error
         except (Exception, pl.exceptions.PanicException) as error:
@@ -154,7 +162,6 @@ class Dump:
         if opening:
             yield Page(tuple(opening))
         rows = Rows(self.name, bulk.name, utc(bulk.as_of), Counter())
-        step = max(100, min(SLICE_ROWS, int(SLICE_BYTES * total / max(1, 4 * size))))
         for first in range(start, total, step):
             yield from self._slice(scan, reading, rows, bulk.name, scope, first, min(step, total - first))
         record = DumpFile(
@@ -172,14 +179,19 @@ class Dump:
         rows.bad.clear()
         try:
             raw = scan.select(reading.raw).slice(first, count).collect(engine="streaming")
+            # One text may stand in thousands of rows and take its place once; what is made of it takes it each time.
+            text = _text_bytes(raw)
+            if text > MOST_ROW_BYTES * count:
+                raise OverflowError(f"{text:,} bytes of text in {count} rows")
+            if text > 4 * SLICE_BYTES and count > 1:
+                yield from self._halves(scan, reading, rows, name, scope, first, count)
+                return
             frame = raw.select(**reading.columns)
             if reading.losses:
                 rows.bad.update(raw.select(reading.losses).row(0, named=True))
         except (Exception, pl.exceptions.PanicException) as error:
             if count > SMALLEST_SLICE:
-                half = count // 2
-                yield from self._slice(scan, reading, rows, name, scope, first, half)
-                yield from self._slice(scan, reading, rows, name, scope, first + half, count - half)
+                yield from self._halves(scan, reading, rows, name, scope, first, count)
                 return
             detail = f"cannot be decoded: {_line(error)}; the file goes on after them"
             failure = self._failure(name, f"rows {first} to {last - 1}", "malformed", detail)
@@ -194,6 +206,13 @@ class Dump:
             self._counters["failures"] += sum(isinstance(record, Failure) for record in records)
             yield Page(tuple(records), scope=scope, cursor=str(end), expected=self._expected, items=part.height)
             first = end
+
+    def _halves(
+        self, scan: pl.LazyFrame, reading: Layout, rows: Rows, name: str, scope: str, first: int, count: int
+    ) -> Iterator[Page]:
+        half = count // 2
+        yield from self._slice(scan, reading, rows, name, scope, first, half)
+        yield from self._slice(scan, reading, rows, name, scope, first + half, count - half)
 
     def _lost(self, bad: Counter[str], name: str, first: int) -> Iterator[Failure]:
         for column, count in sorted(bad.items()):
@@ -232,6 +251,44 @@ def _by_bytes(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     yield from frame.with_columns(part=kept.cum_sum() // PAGE_BYTES).partition_by(
         "part", maintain_order=True, include_key=False
     )
+
+
+def _measured(path: Path) -> tuple[int, int]:
+    """Rows of a Parquet file, and how many of them to hold at once, from what its footer says of itself.
+
+    Raises OverflowError for more than any dump holds, pyarrow's errors for what is no Parquet file.
+    """
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        about = file.metadata
+    step: float = SLICE_ROWS
+    for number in range(about.num_row_groups):
+        group = about.row_group(number)
+        values = max((group.column(place).num_values for place in range(group.num_columns)), default=0)
+        if about.num_rows > MOST_ROWS or values > MOST_VALUES or group.total_byte_size > MOST_GROUP_BYTES:
+            raise OverflowError(
+                f"it says that it holds {about.num_rows:,} rows, and in row group {number} {values:,} values of one"
+                f" column in {group.total_byte_size:,} bytes: more than any dump"
+            )
+        rows = max(1, group.num_rows)
+        step = min(step, SLICE_BYTES * rows / max(1, group.total_byte_size), 100 * SLICE_ROWS * rows / max(1, values))
+    return int(about.num_rows), max(1, int(step))
+
+
+def _text_bytes(raw: pl.DataFrame) -> int:
+    """Bytes that all texts of a frame take when each has a place of its own; of a text no more than the card's cap."""
+    import polars as pl
+
+    sizes: list[pl.Expr] = []
+    for name, kind in raw.schema.items():
+        if isinstance(kind, pl.Binary):
+            sizes.append(pl.col(name).bin.size())
+        elif isinstance(kind, pl.String):
+            sizes.append(pl.col(name).str.len_bytes().clip(upper_bound=CARD_CAP))
+        elif isinstance(kind, pl.Categorical | pl.Enum):
+            sizes.append(pl.col(name).cat.len_bytes())
+    return sum(raw.select(size.cast(pl.Int64).sum()).item() or 0 for size in sizes)
 
 
 def _sha256(path: Path) -> str:

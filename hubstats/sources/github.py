@@ -171,7 +171,7 @@ class GitHub:
                 bad += 1
                 if bad >= MOST_BAD_PAGES:
                     raise
-                yield Page((Failure(self.name, query.text, "count", "bad_page", str(error), now),))
+                yield Page((Failure(self.name, COUNTS, query.text, "bad_page", str(error), now),))
                 continue
             asked.add(query.text)
             cursor = json.dumps({"started": started.isoformat(), "asked": sorted(asked)})
@@ -248,7 +248,7 @@ def _failed(records: Iterable[Record]) -> tuple[tuple[str, str, str], ...]:
 def _load_counts(saved: str | None) -> tuple[datetime | None, set[str]]:
     try:
         row = json.loads(saved or "null")
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
         return None, set()

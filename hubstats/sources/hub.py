@@ -27,12 +27,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
-from hubstats.errors import BadPage, TimedOut, Unreachable
+from hubstats.errors import BadPage, SourceError, TimedOut, Unreachable
 from hubstats.http import Response
 from hubstats.http.response import http_date, origin, shown
 from hubstats.records import AdapterConfig, Failure, HubModel, ModelCard, Page, SourceOptions, Subject
 from hubstats.sources import Notify
-from hubstats.sources._hub_rows import SOURCE, card_record, config_record, parse_model, without_answer
+from hubstats.sources._hub_rows import SOURCE, card_record, check_file, config_record, parse_model, without_answer
 from hubstats.sources._repository_files import BYTE_CAPS, CARD
 from hubstats.sources._workers import in_threads
 
@@ -109,11 +109,11 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """One file of one subject: its record, whether the Hub was asked, and the error when it never answered."""
+    """One file of one subject: its record, whether the Hub was asked, and the error when no try brought the file."""
 
     record: ModelCard | AdapterConfig
     asked: bool = True
-    failure: Unreachable | None = None
+    failure: SourceError | None = None
 
 
 class Hub:
@@ -158,7 +158,8 @@ class Hub:
         """The wanted files of each subject, a page for every few dozen subjects, in the order the answers come.
 
         A file whose every request failed is recorded as failed and the rest goes on. Raises AccessDenied when the
-        Hub refuses the token, RateLimited when the quota stays away, Unreachable when nothing is answered any more.
+        Hub refuses the token, RateLimited when the quota stays away, Unreachable or BadPage when nothing but trouble
+        is answered any more.
         """
         in_a_row = 0
         for batch in in_threads(self._fetch, subjects, self._workers):
@@ -291,11 +292,9 @@ class Hub:
         if path is None:
             return Fetched(without("unavailable", "not a name a repository can have", datetime.now(UTC)), asked=False)
         try:
-            response = self._client.get(f"/{path}/resolve/main/{name}", max_bytes=BYTE_CAPS[name])
-        except Unreachable as error:
+            response = self._client.get(f"/{path}/resolve/main/{name}", max_bytes=BYTE_CAPS[name], check=check_file)
+        except (Unreachable, BadPage) as error:
             return Fetched(without("failed", str(error), datetime.now(UTC)), failure=error)
-        except BadPage as error:
-            return Fetched(without("failed", str(error), datetime.now(UTC)))
         record = card_record if name == CARD else config_record
         return Fetched(record(subject.model_id, response, datetime.now(UTC)))
 

@@ -47,15 +47,19 @@ RECOVERABLE = (
     "cut_json",
     "empty_200",
 )
-"""Cured by asking again; a page or file that arrives is the true one."""
+"""Cured by asking again, whatever the client makes of a file."""
 
 HOSTILE = ("429_far", "redirect_loop", "redirect_elsewhere", "huge")
 """A reset a year ahead, a redirect to itself, one to another host, and a body of 2 GB."""
 
-ALL = RECOVERABLE + HOSTILE
+FILES = ("html_file", "cut_file", "empty_file")
+"""A file in whose place a web page comes with status 200, or the beginning of it, or nothing: cured by asking again, of
+a client that holds what came against the ETag."""
+
+ALL = RECOVERABLE + HOSTILE + FILES
 
 PAGES_ONLY = frozenset({"html_200", "cut_json", "empty_200"})
-"""Kinds that only a JSON page shows for what they are; a card cut in two is still a card to any client."""
+"""Kinds that only a JSON page shows for what they are."""
 
 HTML = b"<!DOCTYPE html><html><head><title>One moment</title></head><body><h1>One moment</h1></body></html>"
 YEAR = 365 * 86400
@@ -101,7 +105,7 @@ class FaultPlan:
             self.given[item] >= self.per_item or self._uniform("rate", item, self.asked[item]) >= self.rate
         ):
             return None
-        kinds = [kind for kind in self.kinds if api or kind not in PAGES_ONLY]
+        kinds = [kind for kind in self.kinds if kind not in (FILES if api else PAGES_ONLY)]
         if not kinds:
             return None
         self.given[item] += 1
@@ -129,11 +133,11 @@ def spoil(kind: str, reply: Reply, request: Request, server: LoopbackServer, buc
         return replace(reply, delivery="truncated", chunked=True)
     if kind == "wrong_gzip":
         return replace(reply, compress=False).with_headers(("Content-Encoding", "gzip"))
-    if kind == "html_200":
+    if kind in ("html_200", "html_file"):
         return replace(reply, status=200, body=HTML, headers=(("Content-Type", "text/html; charset=utf-8"),))
-    if kind == "cut_json":
+    if kind in ("cut_json", "cut_file"):
         return replace(reply, body=reply.body[: len(reply.body) * 2 // 3])
-    if kind == "empty_200":
+    if kind in ("empty_200", "empty_file"):
         return replace(reply, status=200, body=b"")
     if kind == "redirect_loop":
         return replace(reply, status=302, body=b"", headers=(("Location", "/_loop" + request.target),))

@@ -51,6 +51,15 @@ class FileFormat(StrEnum):
     parquet = "parquet"
 
 
+class ReportFormat(StrEnum):
+    """What the report is written as."""
+
+    html = "html"
+    json = "json"
+    csv = "csv"
+    png = "png"
+
+
 class SampleDesign(StrEnum):
     """How repositories of the Hub are drawn."""
 
@@ -275,16 +284,39 @@ def sql(
 
 @app.command()
 def report(
-    out: Annotated[Path, typer.Option(help="Where to write the page.")] = Path("hubstats-report.html"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Where to write it: a file, or a folder for csv and png.", show_default="hubstats-report.*"),
+    ] = None,
     db: Db = DEFAULT_DB,
+    format: Annotated[
+        ReportFormat,
+        typer.Option("--format", "-f", help="One page; its data; the numbers behind each chart; each chart's picture."),
+    ] = ReportFormat.html,
+    state: Annotated[
+        str, typer.Option(help="With png: what follows # in a link to the page, to draw the charts so.")
+    ] = "",
 ) -> None:
-    """Write the popularity-against-performance page: one HTML file that needs no network."""
+    """Write the popularity-against-performance page: one HTML file that needs no network. Or what it is made of."""
     from hubstats import report as reporting
     from hubstats.ask import connect
+    from hubstats.report import outputs
 
     with connect(db) as answers:
         page = reporting.build(answers, source=db.name)
-    _put(out, page.html.encode())
+    if format in (ReportFormat.csv, ReportFormat.png):
+        folder = out or Path(f"hubstats-report-{format.value}")
+        number = 0
+        for name, content in outputs.as_csv(page) if format is ReportFormat.csv else outputs.as_png(page, state):
+            _folder(folder)
+            _put(folder / name, content)
+            number += 1
+        typer.echo(f"report: {number} files in {folder.resolve()}")
+        return
+    out = out or Path(f"hubstats-report.{format.value}")
+    _put(out, page.html.encode() if format is ReportFormat.html else outputs.as_json(page))
+    if format is ReportFormat.json and not out.is_file():
+        return  # to /dev/stdout or a pipe: nothing but the JSON
     typer.echo(f"report: {out.resolve()}")
     for number, finding in enumerate(page.findings, start=1):
         typer.echo(f"{number}. {finding.text}\n   source: {finding.source}")
@@ -503,6 +535,13 @@ def _write_rows(frame: polars.DataFrame, format: FileFormat, out: Path | None, t
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise HubstatsError(f"cannot write the answer: {error.strerror}; add --out FILE for another place") from error
+
+
+def _folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HubstatsError(f"cannot write into {path}: {error.strerror}; choose another place with --out") from error
 
 
 def _put(out: Path, data: bytes) -> None:

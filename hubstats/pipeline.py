@@ -148,6 +148,7 @@ class Writer:
                     discard(segment)
                 with store.transaction():
                     store.replace("technique", list(_technique_rows()))
+                    store.replace("technique_capability", list(_capability_rows()))
                 # Whoever holds the lock is the only writer: a crawl still marked as running was killed.
                 store.execute(
                     "UPDATE crawl SET state = 'interrupted', message = $why WHERE state = 'running'",
@@ -477,6 +478,25 @@ def _technique_rows() -> Iterable[Record]:
             paper=technique.paper,
             paper_year=technique.paper_year,
             note=technique.note,
+        )
+
+
+def _capability_rows() -> Iterable[Record]:
+    from hubstats.records import TechniqueCapability
+    from hubstats.techniques.capabilities import load
+
+    asked = load()
+    for technique, capability, answer in asked:
+        yield TechniqueCapability(
+            technique=technique,
+            capability=capability,
+            able=answer.able,
+            label=answer.label,
+            detail=answer.detail,
+            library="peft",
+            library_version=asked.version,
+            asked_on=asked.probed_on,
+            device=asked.device,
         )
 
 

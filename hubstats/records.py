@@ -941,6 +941,26 @@ class TechniqueRow(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class TechniqueCapability(Record):
+    """Whether a technique can do one thing, as asked of an installed library."""
+
+    TABLE: ClassVar[str] = "technique_capability"
+    KEY: ClassVar[tuple[str, ...]] = ("technique", "capability")
+
+    technique: str
+    capability: str
+    able: bool | None
+    """None: unknown."""
+    label: Literal["introspected", "probed", "unknown"]
+    detail: str
+    """What was seen, or why it is not known."""
+    library: str
+    library_version: str
+    asked_on: date
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """All that is known of one subject, for the detector. Not a table: built from several."""
 

@@ -4,85 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import date
+from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hubstats import charts
-from hubstats.charts import Bar, Change, Header, Moment, Point, Range, Step, When, waterfall_rows
+from hubstats.charts import Bar, Change, Header, Moment, Range, Step, When, waterfall_rows
 from hubstats.charts.text import _INVISIBLE
 
 HOSTILE = "<script>alert(1)</script>"
 
 
-def point(name: str = "OFT", x: float | None = 1.0, y: float = -2.0, **more: object) -> Point:
-    return Point(name, "orthogonal", Range(x, 0.5, 3.0, 0.1, 9.0), Range(y, y - 1, y + 1), name, **more)  # type: ignore[arg-type]
-
-
 def marks(figure: charts.Figure) -> list[dict[str, object]]:
     return [trace for trace in figure["data"] if "markers" in trace["mode"]]
-
-
-def test_scatter_keeps_values_and_both_intervals() -> None:
-    figure = charts.scatter([point()], Header("share", "points"), log_x=True)
-    (mark,) = marks(figure)
-    assert (mark["x"], mark["y"]) == ([1.0], [-2.0])
-    lines = {(tuple(trace["x"]), tuple(trace["y"])) for trace in figure["data"] if trace["mode"] == "lines"}
-    assert ((0.5, 3.0, None), (-2.0, -2.0, None)) in lines, "inner interval"
-    edge = 10 ** figure["layout"]["xaxis"]["range"][0]
-    assert ((edge, 9.0, None), (-2.0, -2.0, None)) in lines, "outer interval, from the edge of the picture"
-    assert ((1.0, 1.0, None), (-3.0, -1.0, None)) in lines, "interval of the score"
-
-
-def test_scatter_tells_own_runs_from_published_ones() -> None:
-    figure = charts.scatter([point(size=2e10), point("ours", own=True, size=2e10)], Header("x"))
-    symbols = {symbol for mark in marks(figure) for symbol in mark["marker"]["symbol"]}  # type: ignore[index]
-    assert symbols == {"circle", "diamond"}
-    labels = [entry["label"] for entry in figure["layout"]["meta"]["legend"]]
-    assert "published run" in labels
-    assert "our own run" in labels
-
-
-def test_area_of_a_mark_is_proportional_to_memory() -> None:
-    figure = charts.scatter([point("a", size=10e9), point("b", size=40e9)], Header("x"))
-    small, large = marks(figure)[0]["marker"]["size"]  # type: ignore[index]
-    assert large / small == pytest.approx(2.0)
-
-
-def test_unseen_points_stand_in_a_strip_left_of_every_value() -> None:
-    points = [point(), *(point(f"none {number}", None, -number, unseen=True) for number in range(7))]
-    figure = charts.scatter(points, Header("x"), log_x=True, strip="seen nowhere")
-    start, _ = figure["layout"]["xaxis"]["range"]
-    places = [x for mark in marks(figure) for x in mark["x"]]  # type: ignore[attr-defined]
-    strip = sorted(places)[:7]
-    assert all(10**start < place < 0.5 for place in strip)
-    assert [note["text"] for note in figure["layout"]["annotations"]] == ["seen nowhere"]
-    (band,) = figure["layout"]["shapes"]
-    assert band["x1"] < 1
-    end = start + band["x1"] * (figure["layout"]["xaxis"]["range"][1] - start)
-    assert max(strip) < 10**end < 1.0
-
-
-def test_intervals_do_not_reach_into_the_strip() -> None:
-    figure = charts.scatter([point(), point("none", None, unseen=True)], Header("x"), log_x=True)
-    start, end = figure["layout"]["xaxis"]["range"]
-    edge = 10 ** (start + figure["layout"]["shapes"][0]["x1"] * (end - start))
-    level = [trace for trace in figure["data"] if trace["mode"] == "lines" and trace["y"][0] == trace["y"][1]]
-    assert level
-    assert all(trace["x"][0] >= edge * 0.999 for trace in level)
-
-
-def test_floor_bounds_what_is_shown() -> None:
-    figure = charts.scatter([point(y=-3.0), point("low", y=-60.0)], Header("x"), y_floor=-20.0)
-    assert -25 < figure["layout"]["yaxis"]["range"][0] <= -20
-
-
-def test_frontier_path_is_stepped_and_an_obstacle_for_labels() -> None:
-    figure = charts.add_path(charts.scatter([point()], Header("x")), [1.0, 2.0], [5.0, 7.0])
-    assert figure["data"][0]["line"]["shape"] == "hv"
-    assert figure["layout"]["meta"]["path"] == [[1.0, 5.0], [2.0, 5.0], [2.0, 7.0]]
 
 
 def test_intervals_mark_what_others_printed() -> None:
@@ -158,10 +96,9 @@ def test_time_lines_keep_values_and_mark_moments() -> None:
     assert (points["x"][1], points["y"]) == ("2025-02-15", [50.0, 50.0, 50.0])  # type: ignore[index]
 
 
-@pytest.mark.parametrize("make", ["scatter", "intervals", "pairs", "waterfall", "over_time"])
+@pytest.mark.parametrize("make", ["intervals", "pairs", "waterfall", "over_time"])
 def test_nothing_at_all_is_a_chart_too(make: str) -> None:
     chart = {
-        "scatter": lambda: charts.scatter([], Header("x"), log_x=True),
         "intervals": lambda: charts.intervals([], Header("x")),
         "pairs": lambda: charts.pairs([], Header("x"), start="a", end="b", log_percent=True),
         "waterfall": lambda: charts.waterfall([], Header("x")),
@@ -181,7 +118,7 @@ def test_every_colour_of_a_figure_is_in_the_palette() -> None:
     known = {light for light, _ in charts.PALETTE.values()} | {"rgba(0,0,0,0)"}
     day = date(2025, 1, 1)
     figures = [
-        charts.scatter([point(), point("none", None, unseen=True)], Header("x"), log_x=True, zero_line=True),
+        charts.intervals([Bar("x", Range(1.0, 0.5, 2.0), "x")], Header("x"), labels_above=True),
         charts.waterfall(CHANGES, Header("x")),
         charts.over_time(
             [When(day, Range(1.0), Range(1.0, 0.5, 2.0), "")], [Moment(day, "1", "")], Header("x"), "other"
@@ -204,6 +141,24 @@ def test_every_colour_of_a_figure_is_in_the_palette() -> None:
     assert found <= known
 
 
+def test_plotly_knows_every_property() -> None:
+    import plotly.graph_objects as go
+
+    day = date(2025, 1, 1)
+    figures = [
+        charts.intervals([Bar("x", Range(1.0, 0.5, 2.0), "x", detail="y")], Header("x"), labels_above=True),
+        charts.intervals([Bar("x", Range(1.0, 0.5, 2.0), "x")], Header("x"), log_x=True),
+        charts.pairs([Step("x", 1, 2, "x", low=1.0, high=3.0)], Header("x"), start="a", end="b", log_percent=True),
+        charts.waterfall(CHANGES, Header("x")),
+        charts.over_time(
+            [When(day, Range(1.0), Range(1.0, 0.5, 2.0), "")], [Moment(day, "1", "")], Header("x", "y"), "other"
+        ),
+    ]
+    for figure in figures:
+        checked = json.loads(go.Figure(figure, skip_invalid=False).to_json(engine="json"))
+        assert len(checked["data"]) == len(figure["data"])
+
+
 def test_palette_is_legible_on_its_paper() -> None:
     def light(colour: str) -> float:
         parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
@@ -217,6 +172,39 @@ def test_palette_is_legible_on_its_paper() -> None:
             high, low = sorted((light(shade), light(paper)), reverse=True)
             least = 4.5 if token in ("ink", "soft") else 3.0
             assert (high + 0.05) / (low + 0.05) >= least, (token, shade)
+
+
+BLIND = {
+    "normal": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+"""Linear RGB as seen with each dichromacy: Machado, Oliveira and Fernandes 2009, IEEE TVCG 15:1291-1298, severity 1."""
+CONES = ((0.4122214708, 0.5363325363, 0.0514459929), (0.2119034982, 0.6806995451, 0.1073969566),
+         (0.0883024619, 0.2817188376, 0.6299787005))  # fmt: skip
+OKLAB = ((0.2104542553, 0.7936177850, -0.0040720468), (1.9779984951, -2.4285922050, 0.4505937099),
+         (0.0259040371, 0.7827717662, -0.8086757660))  # fmt: skip
+
+
+def times(matrix: Sequence[Sequence[float]], vector: Sequence[float]) -> list[float]:
+    return [sum(a * b for a, b in zip(row, vector, strict=True)) for row in matrix]
+
+
+def seen(colour: str, matrix: Sequence[Sequence[float]]) -> list[float]:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    cones = times(CONES, [min(max(part, 0.0), 1.0) for part in times(matrix, linear)])
+    return times(OKLAB, [cone ** (1 / 3) for cone in cones])
+
+
+@pytest.mark.parametrize("kind", BLIND)
+@pytest.mark.parametrize("theme", [0, 1])
+def test_colours_of_marks_can_be_told_apart_without_some_cones(kind: str, theme: int) -> None:
+    tokens = [token for token in charts.PALETTE if token not in ("soft", "line", "band", "paper")]
+    places = {token: seen(charts.PALETTE[token][theme], BLIND[kind]) for token in tokens}
+    nearest = min((math.dist(places[one], places[other]), one, other) for one, other in combinations(tokens, 2))
+    assert nearest[0] >= 0.09, nearest
 
 
 @given(st.text(max_size=300))
@@ -234,3 +222,21 @@ def test_direction_marks_are_made_visible() -> None:
 def test_values_that_are_not_finite_become_null() -> None:
     figure = charts.intervals([Bar("x", Range(math.nan), "x")], Header("x"))
     assert marks(figure)[0]["x"] == [None]
+
+
+def test_a_mark_has_its_values_in_six_digits_and_without_what_is_not_known() -> None:
+    assert charts.at(Range(12.3456789, 10.0, 15.0)) == (12.3457, 10.0, 15.0)
+    assert charts.at(Range(1.0, None, None, 0.5, 2.0), 100) == (100.0, None, None, 50.0, 200.0)
+    assert charts.at(None) == (None,)
+    assert charts.at(math.nan) == (None,)
+
+
+def test_marks_carry_the_id_of_their_figure() -> None:
+    bars = charts.intervals([Bar("x", Range(1.0), "x", id="hub/x")], Header("x"))
+    pairs = charts.pairs([Step("x", 1, 2, "x", id="run")], Header("x"), start="a", end="b")
+    falls = charts.waterfall([Change("x", "1", 1.0, None, "x", id="step")], Header("x"))
+    assert [marks(figure)[-1]["meta"] for figure in (bars, pairs, falls)] == [
+        {"ids": ["hub/x"]},
+        {"ids": ["run", "run"]},
+        {"ids": ["step"]},
+    ]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hubstats import records
+from hubstats import charts, queries, records
 from hubstats.ask import Answers, connect
 from hubstats.estimate import performance
 from hubstats.report import Page, build
@@ -251,7 +251,7 @@ def test_own_runs_are_never_mixed_with_published_ones(tmp_path: Path) -> None:
     data = page_data(page.html)
     view = data["panels"]["popularity"]["views"][0]
     assert [row[1] for row in view["table"]["rows"]].count("our own") == 2
-    assert {entry["label"] for entry in view["figure"]["layout"]["meta"]["legend"]} >= {"published run", "our own run"}
+    assert {mark.get("own", False) for mark in view["plane"]["marks"]} == {True, False}
     assert [frontier["picks"][0] for frontier in data["panels"]["frontier"]["views"]] == [
         "MetaMathQA, published",
         "MetaMathQA, our own",
@@ -323,7 +323,7 @@ def test_ten_thousand_runs_keep_the_page_small(tmp_path: Path) -> None:
     with connect(path) as opened:
         page = build(opened, path.name)
     view = page_data(page.html)["panels"]["frontier"]["views"][1]
-    assert "n = 10,001 runs, the 400 best kept" in view["source"]
+    assert "n = 10,001 runs, the 400 best kept" in view["source"]["line"]
     assert [row[4] for row in view["table"]["rows"]].count("yes") == 1
     assert len(page.html) < 6_000_000
 
@@ -372,7 +372,12 @@ def test_every_state_of_the_file_makes_a_whole_page(tmp_path: Path, state: str) 
         assert f'id="{panel.key}"' in page.html
     for key, panel in data["panels"].items():
         for view in panel["views"]:
-            assert view["source"].startswith("simulation, " if key == "simulation" else "query "), view["source"]
+            line = view["source"]["line"]
+            assert line.startswith("simulation, " if key == "simulation" else "query "), line
+            asked = [part.split() for part in view["source"]["query"].split(",") if part.strip()]
+            assert asked or key == "simulation"
+            for name, *parameters in asked:
+                queries.get(name).bind({one.split("=")[0]: one.split("=")[1] for one in parameters})
 
 
 def test_an_empty_file_says_what_to_run(tmp_path: Path) -> None:
@@ -411,21 +416,26 @@ def test_page_is_self_contained_and_below_eight_megabytes(answers: Answers) -> N
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
     assert policy
     assert "default-src 'none'" in policy[1]
-    assert "unsafe-eval" not in policy[1]
-    assert "'unsafe-inline'" not in policy[1].split("style-src")[0]
+    assert "unsafe" not in policy[1]
+    assert " style=" not in html.split("<script")[0]
 
 
 def test_scripts_are_those_the_policy_names(answers: Answers) -> None:
     import base64
+    import gzip
     import hashlib
 
     html = build(answers, "x").html
     policy = re.search(r"script-src ([^;]+);", html)
     assert policy
-    scripts = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
-    hashes = [f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts]
+    [script] = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    [packed] = re.findall(r'<script type="text/plain" id="plotly">(.*?)</script>', html, re.DOTALL)
+    library = gzip.decompress(base64.b64decode(packed, validate=True)).decode()
+    assert library == charts.library()
+    hashes = [
+        f"'sha256-{base64.b64encode(hashlib.sha256(one.encode()).digest()).decode()}'" for one in (script, library)
+    ]
     assert policy[1].split() == hashes
-    assert len(hashes) == 2
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -434,7 +444,7 @@ def test_hostile_names_are_text(tmp_path: Path, text: str) -> None:
     shares = [estimate("lora", 75, 100), estimate("oft", 20, 100), estimate(text, 5, 100)]
     page = build_from(tmp_path, techniques, shares, RUNS, run("vera", 0.4, 2e10, experiment=text))
     markup = re.sub(r"<script>.*?</script>", "", page.html, flags=re.DOTALL)
-    assert markup.count("<script") == markup.count("</script>") == 1, "the data block alone"
+    assert markup.count("<script") == markup.count("</script>") == 2, "the data block and Plotly, packed"
     assert "onerror=alert(1)>" not in markup
     assert "\u202e" not in page.html
     assert "<!-- open" not in markup
@@ -455,7 +465,33 @@ def test_data_block_cannot_end_its_element(text: str) -> None:
 
 
 def test_template_is_found() -> None:
-    assert {"page.html.j2", "style.css", "page.js", "prose.toml"} <= {path.name for path in template_folder().iterdir()}
+    folder = template_folder()
+    assert {"page.html.j2", "prose.toml"} <= {path.name for path in folder.iterdir()}
+    assert list(folder.glob("js/*.js"))
+    assert list(folder.glob("css/*.css"))
+
+
+def test_words_of_the_page_are_legible_on_their_ground() -> None:
+    css = "".join(path.read_text(encoding="utf-8") for path in (template_folder() / "css").glob("*.css"))
+    blocks = [
+        dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6});", block)) for block in re.findall(r"\{([^{}]*--ink:[^{}]*)\}", css)
+    ]
+    assert len(blocks) == 4, "light, dark by the system's wish, dark by the reader's, print"
+    for colours in blocks:
+        for word in ("ink", "soft", "link", "warn"):
+            for ground in ("paper", "band"):
+                assert contrast(colours[word], colours[ground]) >= 4.5, (word, ground, colours)
+
+
+def contrast(one: str, other: str) -> float:
+    def light(colour: str) -> float:
+        digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+        parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 # --- digits ---------------------------------------------------------------------------------------------------------

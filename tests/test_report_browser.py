@@ -6,14 +6,19 @@ import csv
 import io
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hubstats import pipeline, records
 from hubstats.ask import connect
-from hubstats.charts import plain
+from hubstats.charts import PALETTE, Axis, Mark, Plane, plain
+from hubstats.explain import explain
 from hubstats.report import build
+from hubstats.store import Store
 from tests.test_report import FIGURES, HOSTILE, RUNS, SHARES, TECHNIQUES, estimate, run, technique, write
 from tests.test_report_estimates import ALL, CHAIN, EVENTS, hostile
 
@@ -135,9 +140,9 @@ def test_drop_downs_change_the_chart_and_the_permalink(watched: Watched, path: P
     choice = "embedded snapshot: code files as a text search finds them"
     page.locator("#popularity select").first.select_option(choice)
     assert page.locator("#popularity .source").first.inner_text() != before
-    assert "text+search" in page.url
+    assert page.url.endswith("#popularity.source=snapshot-files-imports-files"), "a name that survives other words"
     again = watched.open(path, "#" + page.url.split("#")[1])
-    assert again.locator("#popularity select").first.input_value() == choice
+    assert again.locator("#popularity select").first.locator("option:checked").inner_text() == choice
     assert watched.complaints == []
 
 
@@ -193,14 +198,75 @@ def test_numbers_behind_a_chart_open_as_a_table(watched: Watched, path: Path) ->
     assert "47.4" in row.inner_text()
 
 
-@pytest.mark.parametrize("width", [360, 1280, 2560])
-def test_nothing_is_wider_than_the_window(browser: Browser, path: Path, width: int) -> None:
-    context = browser.new_context(viewport={"width": width, "height": 900})
-    page = Watched(context.new_page()).open(path)
+SHOTS = Path(__file__).parent.parent / "screenshots"
+"""Where the page's pictures are for a person to look at; not kept by git."""
+SIZES = ((360, 780), (1280, 900), (2560, 1440))
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the embedded snapshot, as everybody sees it first."""
+    folder = tmp_path_factory.mktemp("snapshot")
+    pipeline.crawl(folder / "x.duckdb", ["snapshot"], records.SourceOptions(), pipeline.Silent())
+    with connect(folder / "x.duckdb") as answers:
+        html = build(answers, "x.duckdb").html
+    (folder / "report.html").write_text(html, encoding="utf-8")
+    return folder / "report.html"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: size[0])
+def test_page_fits_every_window_in_both_themes(
+    browser: Browser, snapshot: Path, size: tuple[int, int], scheme: str
+) -> None:
+    width, height = size
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
+    watched = Watched(context.new_page())
+    page = watched.open(snapshot)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(
         "[...document.querySelectorAll('.chart')].every(chart => chart.clientWidth >= chart.firstChild.clientWidth)"
     )
+    drawn, given = page.evaluate(
+        "(charts => [charts.map(chart => chart.querySelectorAll('.points path').length), charts.map(chart =>"
+        " chart.data.filter(one => one.mode.includes('markers')).flatMap(one => one.x).filter(x => x !== null)"
+        ".length)])"
+        "([...document.querySelectorAll('.chart')])"
+    )
+    assert drawn == given, "no mark is lost"
+    ground, fill = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor,"
+        " getComputedStyle(document.querySelector('#popularity .points path')).fill]"
+    )
+    theme = ["light", "dark"].index(scheme)
+    assert ground == shade("paper", theme)
+    assert fill in {shade(token, theme) for token in PALETTE}
+    assert not collide(boxes(page, "#popularity .annotation-text"))
+    assert watched.complaints == []
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{width}-{scheme}.png", full_page=True)
+    context.close()
+
+
+def shade(token: str, theme: int) -> str:
+    colour = PALETTE[token][theme]
+    return f"rgb({', '.join(str(int(colour[place : place + 2], 16)) for place in (1, 3, 5))})"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault(browser: Browser, path: Path, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    rules = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page = Watched(context.new_page()).open(path)
+    page.locator("#popularity details summary").click()
+    page.locator("#popularity tbody button.figure").first.click()
+    page.locator("#strip .command").first.wait_for()
+    page.evaluate(f"{rules};0")
+    faults = page.evaluate(
+        "axe.run(document).then(found => found.violations.map(one => [one.impact, one.id, one.nodes[0].html]))"
+    )
+    assert faults == []
     context.close()
 
 
@@ -218,20 +284,6 @@ def test_labels_of_marks_do_not_collide(watched: Watched, tmp_path: Path) -> Non
     for place, (left, top, right, bottom) in enumerate(boxes):
         for other in boxes[place + 1 :]:
             assert left >= other[2] or right <= other[0] or top + 1 >= other[3] or bottom - 1 <= other[1]
-
-
-def test_dark_theme_reaches_the_charts(browser: Browser, path: Path) -> None:
-    fills = {}
-    for scheme in ("light", "dark"):
-        context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]
-        page = Watched(context.new_page()).open(path)
-        fills[scheme] = page.evaluate(
-            "[getComputedStyle(document.body).backgroundColor,"
-            " getComputedStyle(document.querySelector('#popularity .points path')).fill]"
-        )
-        context.close()
-    assert fills["light"][0] != fills["dark"][0]
-    assert fills["light"][1] != fills["dark"][1]
 
 
 def test_every_control_can_be_reached_and_has_a_name(watched: Watched, path: Path) -> None:
@@ -260,7 +312,7 @@ def test_hostile_names_show_as_text(watched: Watched, tmp_path: Path) -> None:
     for button in page.locator("#techniques tbody button").all():
         button.click()
     drawn = " ".join(page.locator("#popularity .annotation-text").all_text_contents())
-    assert "<script>document" in drawn, "labels of marks show the letters of a tag"
+    assert "</script><img src=x" in drawn, "labels of marks show the letters of a tag"
     assert page.title() == "Popularity and performance of PEFT techniques"
     assert page.locator("img, iframe, main script").count() == 0
     assert page.locator("a[href^='javascript']").count() == 0
@@ -339,7 +391,7 @@ def test_choices_of_the_trend_follow_each_other_where_a_view_is_missing(watched:
     assert "share_by_peft_version" in page.locator("#trend .source").first.inner_text()
     assert page.locator("#trend .events").count() == 0
     again = watched.open(estimated, "#" + page.url.split("#")[1])
-    assert again.locator("#trend select").last.input_value() == "by version of PEFT"
+    assert again.locator("#trend select").last.input_value() == "by-version-of-peft"
     again.locator("#trend select").last.select_option("by month of creation")
     assert again.locator("#trend .events li").all_inner_texts() == [
         "2025-07-03: PEFT writes the tag",
@@ -387,6 +439,226 @@ def test_labels_of_the_waterfall_show_markup_letter_by_letter(watched: Watched, 
     assert len(shown) == len(CHAIN) + 1
     for text in [shown[0], *shown[1:4], *shown[5:]]:
         assert text.count("<b>bold</b>") == text.count("&amp;") == 5, text
+
+
+# --- the plane: marks by two measures of the reader's choice ---------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, path: Path) -> Iterator[Page]:
+    """One page for all that only calls its functions."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield Watched(context.new_page()).open(path)
+    context.close()
+
+
+SHARE = Axis("share", "share", "Share", unit="%", log=True)
+SCORE = Axis("score", "score", "Score", "more", zero_line=True, floor=-20.0)
+MEMORY = Axis("memory", "memory", "Memory", "less", "GB")
+TIME = Axis("time", "time", "Time", "less", "min")
+
+
+def mark(name: str = "OFT", **more: Any) -> Mark:
+    at = {"share": (1.0, 0.5, 3.0, 0.1, 9.0), "score": (-2.0, -3.0, -1.0), "memory": (20.0,), "time": (10.0,)}
+    return Mark(name, name, "orthogonal", at | more.pop("at", {}), name, **more)
+
+
+def figure_of(page: Page, marks: list[Mark], across: Axis = SHARE, up: Axis = SCORE, limit: float | None = None,
+              **more: Any) -> dict[str, Any]:  # fmt: skip
+    plane = Plane(marks, [across], [up], "words", **more).for_script()
+    found: dict[str, Any] = page.evaluate(
+        "([plane, limit]) => hubstats.planeFigure(plane, plane.across[0], plane.up[0], limit)", [plane, limit]
+    )
+    return found
+
+
+def dots(found: dict[str, Any]) -> list[dict[str, Any]]:
+    return [trace for trace in found["figure"]["data"] if trace["mode"] == "markers"]
+
+
+def lines(found: dict[str, Any]) -> set[tuple[tuple[float | None, ...], tuple[float | None, ...]]]:
+    return {(tuple(one["x"]), tuple(one["y"])) for one in found["figure"]["data"] if one["mode"] == "lines"}
+
+
+def test_plane_keeps_values_and_both_intervals(opened: Page) -> None:
+    found = figure_of(opened, [mark(id="hub/x", run="run")])
+    [dot] = dots(found)
+    assert (dot["x"], dot["y"], dot["meta"]["ids"]) == ([1.0], [-2.0], [["hub/x", "run"]])
+    edge = 10 ** found["figure"]["layout"]["xaxis"]["range"][0]
+    assert ((0.5, 3.0, None), (-2.0, -2.0, None)) in lines(found), "inner interval"
+    assert ((0.1, 9.0, None), (-2.0, -2.0, None)) in lines(found), "outer interval"
+    assert ((1.0, 1.0, None), (-3.0, -1.0, None)) in lines(found), "interval of the score"
+    assert edge < 1.0
+
+
+def test_plane_tells_own_runs_and_sizes_apart(opened: Page) -> None:
+    found = figure_of(
+        opened, [mark("a", size=10e9), mark("b", size=40e9), mark("ours", own=True), mark("c", own=True, size=1e10)]
+    )
+    symbols = {symbol for dot in dots(found) for symbol in dot["marker"]["symbol"]}
+    assert symbols == {"circle", "diamond", "diamond-open"}
+    labels = [entry["label"] for entry in found["figure"]["layout"]["meta"]["legend"]]
+    assert {"published run", "our own run"} <= set(labels)
+    small, large = dots(found)[0]["marker"]["size"]
+    assert large / small == pytest.approx(2.0), "area is proportional to memory"
+
+
+def test_the_unseen_stand_in_a_strip_left_of_every_value(opened: Page) -> None:
+    marks = [mark(), *(mark(f"none {n}", unseen=True, at={"share": (None,), "score": (-float(n),)}) for n in range(7))]
+    found = figure_of(opened, marks, strip="seen nowhere")
+    start, end = found["figure"]["layout"]["xaxis"]["range"]
+    [band] = [shape for shape in found["figure"]["layout"]["shapes"] if shape["type"] == "rect"]
+    edge = 10 ** (start + band["x1"] * (end - start))
+    places = sorted(x for dot in dots(found) for x in dot["x"])
+    assert all(10**start < place < edge for place in places[:7])
+    assert edge < places[7] == 1.0
+    assert [note["text"] for note in found["figure"]["layout"]["annotations"]] == ["seen nowhere"]
+    level = [xs for xs, ys in lines(found) if ys[0] == ys[1]]
+    assert level
+    assert all(xs[0] >= edge * 0.999 for xs in level), "intervals do not reach into the strip"
+
+
+def test_what_lies_below_the_picture_is_said(opened: Page) -> None:
+    found = figure_of(opened, [mark(at={"score": (-3.0,)}), mark("low", at={"score": (-60.0,)})])
+    assert -25 < found["figure"]["layout"]["yaxis"]["range"][0] <= -3
+    assert found["says"] == ["Below the picture: low \N{MINUS SIGN}60.0."]
+
+
+RUNS_AT = {
+    "a": (10.0, 30.0),
+    "b": (12.0, 28.0),
+    "c": (14.0, 35.0),
+    "d": (14.0, 35.0),
+    "e": (9.0, 20.0),
+    "f": (15.0, 34.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("better", "edge", "shape"),
+    [
+        (("less", "more"), "eacd", "hv"),
+        (("less", "less"), "e", "hv"),
+        (("more", "more"), "cdf", "vh"),
+        (("more", "less"), "ebf", "vh"),
+    ],
+)
+def test_frontier_of_any_two_directions(opened: Page, better: tuple[str, str], edge: str, shape: str) -> None:
+    marks = [mark(name, at={"memory": (x,), "time": (y,)}) for name, (x, y) in RUNS_AT.items()]
+    across, up = replace(MEMORY, better=better[0]), replace(TIME, better=better[1])  # type: ignore[arg-type]
+    found = figure_of(opened, marks, across, up, path=True)
+    path = found["figure"]["data"][0]
+    assert path["line"]["shape"] == shape
+    assert sorted(zip(path["x"], path["y"], strict=True)) == sorted(RUNS_AT[name] for name in edge)
+    corners = found["figure"]["layout"]["meta"]["path"]
+    assert all(one[0] == other[0] or one[1] == other[1] for one, other in pairwise(corners)), (
+        "steps for labels to avoid"
+    )
+
+
+def test_frontier_gives_the_chance_to_be_on_it_and_a_limit_says_what_fits(opened: Page) -> None:
+    marks = [
+        mark("cheap", at={"memory": (10.0,), "score": (5.0,)}, chance={"memory": 0.993}),
+        mark("good", at={"memory": (14.0,), "score": (9.0,)}, chance={"memory": 0.4}),
+        mark("worse", at={"memory": (13.0,), "score": (4.0,)}),
+    ]
+    found = figure_of(opened, marks, MEMORY, SCORE, limit=12.0, path=True)
+    texts = {label["text"] for label in found["figure"]["layout"]["meta"]["labels"]}
+    assert texts == {"cheap \N{MIDDLE DOT} over 99%", "good \N{MIDDLE DOT} 40%", "worse"}
+    hovers = " ".join(text for dot in dots(found) for text in dot["customdata"])
+    assert "would be on the frontier in 40% of repetitions" in hovers
+    assert "would be on the frontier in under 5% of repetitions" in hovers, "the query leaves out the least"
+    assert found["fits"] == "1 of 3 are within 12 GB; by score the first is cheap (5.0 at 10.0 GB)."
+    faint = {
+        name
+        for dot in dots(found)
+        for name, seen in zip(dot["customdata"], dot["marker"]["opacity"], strict=True)
+        if seen < 0.5
+    }
+    assert {name.split("<")[0] for name in faint} == {"good", "worse"}
+
+
+def test_measures_change_the_marks_and_the_link(watched: Watched, path: Path) -> None:
+    page = watched.open(path)
+    page.locator("#popularity label", has_text="Up").locator("select").select_option("peak memory")
+    assert page.url.endswith("#popularity.up=memory")
+    drawn = page.evaluate(
+        "document.querySelector('#popularity .chart').data.filter(trace => trace.mode === 'markers')"
+        ".flatMap(trace => trace.customdata.map((text, place) => [text.split('</b>')[0].slice(3), trace.y[place]]))"
+    )
+    with connect(path.with_name("x.duckdb")) as answers:
+        rows = answers.query("popularity_vs_performance").to_dicts()
+    asked = {row["name"]: row["memory"] / 1e9 for row in rows if row["task"] and row["name"] != "Full fine-tuning"}
+    assert dict(drawn) == pytest.approx(asked)
+    page.locator("#frontier label", has_text="Across").locator("select").select_option("score")
+    assert "frontier.across=score" in page.url
+    assert page.locator("#frontier label", has_text="Up").locator("option").all_inner_texts() == [
+        "peak memory",
+        "training time",
+    ]
+    assert watched.complaints == []
+
+
+# --- where a figure comes from, and the five questions ----------------------------------------------------------------
+
+
+def test_every_figure_says_where_it_comes_from(watched: Watched, path: Path) -> None:
+    page = watched.open(path)
+    page.locator("#popularity .chart").scroll_into_view_if_needed()
+    dot = page.locator("#popularity .points path").last
+    dot.click(force=True)
+    shown = page.locator("#strip code").first
+    shown.wait_for()
+    assert shown.inner_text() == "hubstats explain snapshot/repositories/imports_repositories/lora --db x.duckdb"
+    assert "query popularity_vs_performance" in page.locator("#strip .source").inner_text()
+    page.keyboard.press("Escape")
+    assert page.locator("#strip").is_hidden()
+    page.locator("#sources details summary").click()
+    cell = page.locator("#sources tbody button.figure", has_text="75%")
+    cell.focus()
+    page.keyboard.press("Enter")
+    command = page.locator("#strip code").first.inner_text()
+    page.keyboard.press("Escape")
+    assert cell.evaluate("cell => cell === document.activeElement"), "back where it was"
+    page.locator("#frontier .source button").click()
+    assert "hubstats query frontiers --db x.duckdb" in page.locator("#strip").inner_text()
+    with Store.open(path.with_name("x.duckdb")) as store:
+        assert explain(store, command.split()[2]).figure["share"] == 0.75
+
+
+def test_five_questions_set_the_page_to_what_answers_them(watched: Watched, path: Path) -> None:
+    page = watched.open(path)
+    links = page.locator(".questions a")
+    assert links.all_inner_texts() == [
+        "Should I still use LoRA?",
+        "What fits in 12 GB?",
+        "Who really uses LoHa?",
+        "Is 98.4% true?",
+        "What changed since the blog post?",
+    ]
+    assert all(len(text) > 30 for text in page.locator(".questions li p:first-of-type").all_inner_texts())
+    page.evaluate("document.body.dataset.kept = 'yes'")
+    for link in links.all():
+        link.click()
+        target = (link.get_attribute("href") or "").split("at=")[1].split("&")[0]
+        heading = page.locator(f"#{target} h2")
+        page.locator(f"#{target} h2:focus").wait_for()
+        page.locator("html[data-drawn=true]").wait_for(state="attached")
+        box = heading.bounding_box()
+        assert box is not None
+        assert -5 <= box["y"] < 600, target
+    assert page.locator("body").get_attribute("data-kept") == "yes", "nothing was loaded again"
+    fresh = watched.open(path, "#at=sources&sources.technique=oft&theme=dark")
+    assert fresh.locator("#sources select").input_value() == "oft"
+    assert fresh.locator("html").get_attribute("data-theme") == "dark"
+    assert watched.complaints == []
+
+
+def test_printed_page_has_no_controls_and_light_ground(watched: Watched, path: Path) -> None:
+    page = watched.open(path, "#theme=dark")
+    page.emulate_media(media="print")
+    assert page.locator(".controls:visible, .contents:visible, button:not(.figure, th button):visible").count() == 0
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
 
 
 def test_empty_file_opens_too(watched: Watched, tmp_path: Path) -> None:

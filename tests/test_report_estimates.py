@@ -217,9 +217,9 @@ def test_waterfall_has_every_number_of_the_query(data: dict[str, Any], path: Pat
     for name in ("share", "effect", "count", "total", "items"):
         assert column(view, name) == [row[name] for row in rows], name
     assert column(view, "change") == [row["change"] for row in rows]
-    assert "n = 200 items read" in view["source"]
-    assert "query reconciliation technique=lora" in view["source"]
-    assert "hubstats explain reconciliation/hub/cards_exactly_one/lora/authors" in view["source"]
+    assert "n = 200 items read" in view["source"]["line"]
+    assert "query reconciliation technique=lora" in view["source"]["line"]
+    assert view["source"]["explain"] == "reconciliation/hub/cards_exactly_one/lora/authors"
 
 
 def test_waterfall_steps_from_the_published_share_to_ours_with_what_is_beside_it_last(data: dict[str, Any]) -> None:
@@ -299,8 +299,8 @@ def test_trend_shows_points_line_and_band_of_the_query(data: dict[str, Any], pat
     highs = [row["smooth_high"] * 100 for row in rows]
     lows = [row["smooth_low"] * 100 for row in reversed(rows)]
     assert band["y"] == pytest.approx([*highs, *lows])
-    assert CAVEAT in view["source"]
-    assert "n = 320 items read in 8 months" in view["source"]
+    assert CAVEAT in view["source"]["line"]
+    assert "n = 320 items read in 8 months" in view["source"]["line"]
     assert "three-month pooled" in view["figure"]["layout"]["meta"]["yTitle"]
 
 
@@ -382,7 +382,7 @@ def test_claims_are_shown_in_the_unit_and_digits_they_were_printed_in(data: dict
         "9.97 GiB",
         "\N{PLUS-MINUS SIGN}0.00 GiB",
     ]
-    assert "1 current and 1 superseded" in view["source"]
+    assert "1 current and 1 superseded" in view["source"]["line"]
 
 
 def test_claims_nothing_can_check_are_a_gap(tmp_path: Path) -> None:
@@ -425,8 +425,8 @@ def test_simulation_of_a_small_file(tmp_path: Path) -> None:
     assert "simple random" in shown
     assert shown[-4:] == ["95.1 \N{PLUS-MINUS SIGN} 0.5%", "10.0", "31.0 \N{PLUS-MINUS SIGN} 1.0%", "4.0"]
     assert panel.views[1].table.rows[0][2] == {"shown": "1.95 \N{PLUS-MINUS SIGN} 0.01 times", "value": 1.953}
-    assert "seed 7" in panel.views[0].source
-    assert "n = 200 replications" in panel.views[1].source
+    assert "seed 7" in panel.views[0].source.line
+    assert "n = 200 replications" in panel.views[1].source.line
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"coverage": [{}], "worth": [], "seed": 1}', '{"coverage": 3}'])
@@ -499,7 +499,7 @@ def test_hostile_text_of_the_new_sections_is_text(tmp_path: Path, text: str) -> 
     for key in ("reconciliation", "trend", "recall", "concentration", "claims"):
         assert data["panels"][key]["views"], key
     markup = re.sub(r"<script>.*?</script>", "", page.html, flags=re.DOTALL)
-    assert markup.count("<script") == markup.count("</script>") == 1, "the data block alone"
+    assert markup.count("<script") == markup.count("</script>") == 2, "the data block and Plotly, packed"
     assert "onerror=alert(1)>" not in markup
     assert "\u202e" not in page.html
     assert len(page.html) < 8_000_000

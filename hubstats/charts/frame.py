@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +59,16 @@ def library() -> str:
     return (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 
 
-def framed(traces: Sequence[Any], header: Header, meta: dict[str, Any], **layout: Any) -> Figure:
-    """The figure as a JSON-ready dict: `traces` on a bare ground; `meta` is for the page's own script."""
-    import plotly.graph_objects as go
+def trace(**settings: Any) -> Figure:
+    """One trace as Plotly reads it. tests/test_charts.py has Plotly's own classes check every property."""
+    return {"type": "scatter", **settings}
 
+
+def framed(traces: Sequence[Figure], header: Header, meta: dict[str, Any], **layout: Any) -> Figure:
+    """The figure as a JSON-ready dict: `traces` on a bare ground; `meta` is for the page's own script.
+
+    Made of plain dicts: Plotly's classes take milliseconds a trace, and a page has thousands.
+    """
     axis = {
         "zeroline": False,
         "gridcolor": colour("line"),
@@ -71,42 +78,44 @@ def framed(traces: Sequence[Any], header: Header, meta: dict[str, Any], **layout
         "fixedrange": True,
         "automargin": True,
     }
-    figure = go.Figure(
-        data=list(traces),
-        layout={
-            "template": go.layout.Template(),
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"color": colour("ink"), "family": "system-ui, sans-serif"},
-            "showlegend": False,
-            "hovermode": "closest",
-            "dragmode": False,
-            "hoverlabel": {
-                "bgcolor": colour("paper"),
-                "bordercolor": colour("soft"),
-                "font": {"color": colour("ink")},
-                "align": "left",
-            },
-            "margin": {"l": 8, "r": 14, "t": 34 if header.y else 12, "b": 8, "pad": 2},
-            "meta": {"alt": header.alt, "yTitle": header.y, **meta},
+    base: dict[str, Any] = {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": colour("ink"), "family": "system-ui, sans-serif"},
+        "showlegend": False,
+        "hovermode": "closest",
+        "dragmode": False,
+        "hoverlabel": {
+            "bgcolor": colour("paper"),
+            "bordercolor": colour("soft"),
+            "font": {"color": colour("ink")},
+            "align": "left",
         },
-    )
-    figure.update_xaxes(axis)
-    figure.update_yaxes(axis)
-    figure.update_xaxes(title_text=header.x)
-    figure.update_layout(layout)
-    # Through JSON: what is not finite becomes null, dates become text, and nothing of Plotly is left in the value.
-    encoded: Figure = json.loads(figure.to_json(engine="json"))
-    return encoded
+        "margin": {"l": 8, "r": 14, "t": 34 if header.y else 12, "b": 8, "pad": 2},
+        "meta": {"alt": header.alt, "yTitle": header.y, **meta},
+        "xaxis": axis | {"title": {"text": header.x, "font": {"color": colour("soft")}}} | layout.pop("xaxis", {}),
+        "yaxis": axis | layout.pop("yaxis", {}),
+    }
+    made: Figure = _jsonable({"data": list(traces), "layout": base | layout})
+    return made
+
+
+def _jsonable(value: Any) -> Any:
+    """The value with days as text, and null for what is not finite."""
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def whiskers(
     ends: Sequence[Interval], across: Sequence[Any], shade: str, width: float, *, upright: bool = False
-) -> Any:
+) -> Figure:
     """Interval lines as one trace: plain segments, since Plotly's error bars are of one width and take distances
     where we have ends."""
-    import plotly.graph_objects as go
-
     along: list[Any] = []
     beside: list[Any] = []
     for (low, high), place in zip(ends, across, strict=True):
@@ -115,4 +124,4 @@ def whiskers(
         along += [low, high, None]
         beside += [place, place, None]
     x, y = (beside, along) if upright else (along, beside)
-    return go.Scatter(x=x, y=y, mode="lines", line={"color": shade, "width": width}, hoverinfo="skip")
+    return trace(x=x, y=y, mode="lines", line={"color": shade, "width": width}, hoverinfo="skip")

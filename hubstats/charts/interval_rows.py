@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubstats.charts.colours import colour
-from hubstats.charts.frame import Figure, Header, Range, framed, whiskers
+from hubstats.charts.frame import Figure, Header, Range, framed, trace, whiskers
 from hubstats.charts.text import safe, short
 
 
@@ -22,21 +22,21 @@ class Bar:
     hollow: bool = False
     """Somebody else's figure, or one without an interval."""
     detail: str = ""
+    id: str | None = None
+    """As `hubstats explain` takes it."""
 
 
 def intervals(bars: Sequence[Bar], header: Header, *, labels_above: bool = False, log_x: bool = False) -> Figure:
     """One line a row, top to bottom: value, inner interval (thick), outer interval (thin). Shares as percent."""
-    import plotly.graph_objects as go
-
     places = list(range(len(bars)))
     traces: list[Any] = []
     for bar, place in zip(bars, places, strict=True):
         shade = colour(bar.family)
         for ends, width, opacity in ((bar.at.outer, 2, 0.45), (bar.at.inner, 7, 0.5)):
             if None not in ends:
-                traces.append(whiskers([ends], [place], shade, width).update(opacity=opacity))
+                traces.append(whiskers([ends], [place], shade, width) | {"opacity": opacity})
         traces.append(
-            go.Scatter(
+            trace(
                 x=[bar.at.value],
                 y=[place],
                 mode="markers",
@@ -47,6 +47,7 @@ def intervals(bars: Sequence[Bar], header: Header, *, labels_above: bool = False
                     "line": {"color": shade if bar.hollow else colour("paper"), "width": 2 if bar.hollow else 1},
                 },
                 customdata=[bar.hover],
+                meta={"ids": [bar.id or ""]},
                 hovertemplate="%{customdata}<extra></extra>",
             )
         )

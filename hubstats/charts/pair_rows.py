@@ -8,7 +8,7 @@ from typing import Any
 
 from hubstats.charts.axis import LogAxis
 from hubstats.charts.colours import colour
-from hubstats.charts.frame import Figure, Header, Range, framed, whiskers
+from hubstats.charts.frame import Figure, Header, Range, framed, trace, whiskers
 from hubstats.charts.text import safe
 
 
@@ -24,21 +24,21 @@ class Step:
     low: float | None = None
     high: float | None = None
     """95% interval of `end`, where it has one."""
+    id: str | None = None
+    """As `hubstats explain` takes it."""
 
 
 def pairs(steps: Sequence[Step], header: Header, *, start: str, end: str, log_percent: bool = False) -> Figure:
     """One line a row from a hollow mark (`start`) to a full one (`end`); on a logarithmic axis of percent if asked."""
-    import plotly.graph_objects as go
-
     axis = LogAxis.around([at for step in steps for at in _ranges(step)]) if log_percent else None
     traces: list[Any] = []
     for place, step in enumerate(steps):
         shade = colour(step.family)
         if step.low is not None and step.high is not None:
             ends = _ranges(step)[1].from_(10**axis.low if axis else step.low).inner
-            traces.append(whiskers([ends], [place], shade, 7).update(opacity=0.4))
+            traces.append(whiskers([ends], [place], shade, 7) | {"opacity": 0.4})
         traces.append(
-            go.Scatter(
+            trace(
                 x=[step.start, step.end],
                 y=[place, place],
                 mode="lines+markers",
@@ -50,6 +50,7 @@ def pairs(steps: Sequence[Step], header: Header, *, start: str, end: str, log_pe
                     "line": {"color": shade, "width": 2},
                 },
                 customdata=[step.hover] * 2,
+                meta={"ids": [step.id or ""] * 2},
                 hovertemplate="%{customdata}<extra></extra>",
             )
         )

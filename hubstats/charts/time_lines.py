@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from hubstats.charts.colours import colour
-from hubstats.charts.frame import Figure, Header, Range, framed, whiskers
+from hubstats.charts.frame import Figure, Header, Range, framed, trace, whiskers
 
 LONGEST_GAP = 62
 """Days between the first days of two months that a line may bridge: one month without items."""
@@ -22,6 +22,8 @@ class When:
     share: Range
     smooth: Range
     hover: str
+    id: str | None = None
+    """As `hubstats explain` takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,6 @@ class Moment:
 def over_time(periods: Sequence[When], moments: Sequence[Moment], header: Header, family: str) -> Figure:
     """The share of one technique by month. Marks of moments are placed by the page's script, so that none covers
     another."""
-    import plotly.graph_objects as go
-
     shade = colour(family)
     # A month's share stands in its middle.
     days = [period.starts_on + timedelta(days=14) for period in periods]
@@ -48,7 +48,7 @@ def over_time(periods: Sequence[When], moments: Sequence[Moment], header: Header
         shown = [days[place] for place in run]
         band = [periods[place].smooth for place in run]
         traces.append(
-            go.Scatter(
+            trace(
                 x=[*shown, *reversed(shown)],
                 y=[*(at.high for at in band), *(at.low for at in reversed(band))],
                 mode="lines",
@@ -60,10 +60,10 @@ def over_time(periods: Sequence[When], moments: Sequence[Moment], header: Header
             )
         )
     ends = [period.share.inner for period in periods]
-    traces.append(whiskers(ends, days, shade, 1, upright=True).update(opacity=0.4))
+    traces.append(whiskers(ends, days, shade, 1, upright=True) | {"opacity": 0.4})
     for run in _runs(periods):
         traces.append(
-            go.Scatter(
+            trace(
                 x=[days[place] for place in run],
                 y=[periods[place].smooth.value for place in run],
                 mode="lines",
@@ -72,12 +72,13 @@ def over_time(periods: Sequence[When], moments: Sequence[Moment], header: Header
             )
         )
     traces.append(
-        go.Scatter(
+        trace(
             x=days,
             y=[period.share.value for period in periods],
             mode="markers",
             marker={"size": 6, "color": shade, "line": {"color": colour("paper"), "width": 1}},
             customdata=[period.hover for period in periods],
+            meta={"ids": [period.id or "" for period in periods]},
             hovertemplate="%{customdata}<extra></extra>",
         )
     )
@@ -85,7 +86,7 @@ def over_time(periods: Sequence[When], moments: Sequence[Moment], header: Header
     marked = [moment for moment in moments if moment.mark]
     traces.append(_hovered(ticks, 0.0, "line-ns-open", 9))
     # Their numbers are written by the page; here is only what the pointer finds.
-    traces.append(_hovered(marked, top * 0.97, "circle", 16).update(opacity=0))
+    traces.append(_hovered(marked, top * 0.97, "circle", 16) | {"opacity": 0})
     lines = [
         {"type": "line", "x0": moment.on, "x1": moment.on, "yref": "paper", "y0": 0, "y1": 1, "layer": "below"}
         | {"line": {"color": colour("soft"), "width": 1, "dash": "dot"}}
@@ -107,9 +108,7 @@ def over_time(periods: Sequence[When], moments: Sequence[Moment], header: Header
 
 
 def _hovered(moments: Sequence[Moment], height: float, symbol: str, size: int) -> Any:
-    import plotly.graph_objects as go
-
-    return go.Scatter(
+    return trace(
         x=[moment.on for moment in moments],
         y=[height] * len(moments),
         mode="markers",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubstats.charts.colours import colour
-from hubstats.charts.frame import Figure, Header, Range, framed, whiskers
+from hubstats.charts.frame import Figure, Header, Range, framed, trace, whiskers
 from hubstats.charts.text import plain
 
 RAISES, LOWERS, UNSURE, OTHER_ITEMS = "low-rank", "orthogonal", "other", "scaling and selective"
@@ -34,6 +34,8 @@ class Change:
     """Somebody else's figure."""
     other_items: bool = False
     """The change is one of items and day: no rule explains it."""
+    id: str | None = None
+    """As `hubstats explain` takes it."""
 
     @property
     def token(self) -> str:
@@ -53,15 +55,13 @@ def waterfall(changes: Sequence[Change], header: Header) -> Figure:
     A bar goes from the share before to the share after, a thin line is the 95% interval of the change, and a dotted
     line leads on to the next row. The labels above the rows are wrapped by the page's script, which knows the width.
     """
-    import plotly.graph_objects as go
-
     traces: list[Any] = []
     for place, change in enumerate(changes):
         shade = colour(change.token)
         following = changes[place + 1] if place + 1 < len(changes) else None
         if following is not None and not change.beside and not following.beside:
             traces.append(
-                go.Scatter(
+                trace(
                     x=[change.end, change.end],
                     y=[place, place + 1],
                     mode="lines",
@@ -71,7 +71,7 @@ def waterfall(changes: Sequence[Change], header: Header) -> Figure:
             )
         if change.start is not None:
             traces.append(
-                go.Scatter(
+                trace(
                     x=[change.start, change.end],
                     y=[place, place],
                     mode="lines",
@@ -83,9 +83,9 @@ def waterfall(changes: Sequence[Change], header: Header) -> Figure:
         if change.at is not None and None not in change.at.inner:
             wide = change.start is None
             inner = whiskers([change.at.inner], [place], colour("ink"), 7 if wide else 2)
-            traces.append(inner.update(opacity=0.4 if wide else 0.8))
+            traces.append(inner | {"opacity": 0.4 if wide else 0.8})
         traces.append(
-            go.Scatter(
+            trace(
                 x=[change.end],
                 y=[place],
                 mode="markers",
@@ -96,6 +96,7 @@ def waterfall(changes: Sequence[Change], header: Header) -> Figure:
                     "line": {"color": colour("ink" if change.hollow else "paper"), "width": 2 if change.hollow else 1},
                 },
                 customdata=[change.hover],
+                meta={"ids": [change.id or ""]},
                 hovertemplate="%{customdata}<extra></extra>",
             )
         )

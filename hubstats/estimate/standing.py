@@ -125,6 +125,31 @@ def tied_with_best(scores: Floats, variances: Floats, degrees: Floats, confidenc
     return tied
 
 
+def critical(rivals: int, weight: float, degrees: float, confidence: float = CONFIDENCE) -> float:
+    """The lead over its standard error beyond which a run is not tied with the best, one-sided, of `rivals` others.
+
+    `weight` is v_i / (v_i + v) for the largest v among them, `degrees` of freedom of the deciding pair; both at their
+    smallest give the largest value, which is on the safe side for every run. 0 where there is no rival.
+    """
+    import numpy as np
+    from scipy.optimize import brentq
+    from scipy.special import ndtr
+
+    if rivals < 1:
+        return 0.0
+    grid = np.linspace(-8, 8, 161)
+    density = np.exp(-(grid**2) / 2)
+    density /= density.sum()
+    scale, mass = _scales(np.array([min(max(degrees, 1.0), 1e12)]))
+    root, rest = np.sqrt(weight), np.sqrt(1 - weight)
+
+    def excess(value: float) -> float:
+        below = ndtr((value * scale[0][:, None] + root * grid[None, :]) / rest) ** rivals
+        return float(confidence - (below * density).sum(axis=1) @ mass)
+
+    return float(brentq(excess, 0.0, 60.0, xtol=1e-6)) if excess(0.0) > 0 else 0.0
+
+
 def margin(one: tuple[float | None, int], other: tuple[float | None, int], pooled_sd: float, degrees: int) -> float:
     """Half width of the 95% interval of the difference of two experiments' mean scores.
 

@@ -326,6 +326,29 @@ COMMENT ON COLUMN technique.paper IS 'arXiv id';
 COMMENT ON COLUMN technique.paper_year IS 'Year of the paper';
 COMMENT ON COLUMN technique.note IS 'What to know before believing a count of it';
 
+CREATE TABLE technique_capability (
+    technique VARCHAR NOT NULL,
+    capability VARCHAR NOT NULL,
+    able BOOLEAN,
+    label VARCHAR NOT NULL,
+    detail VARCHAR NOT NULL,
+    library VARCHAR NOT NULL,
+    library_version VARCHAR NOT NULL,
+    asked_on DATE NOT NULL,
+    device VARCHAR NOT NULL,
+    PRIMARY KEY (technique, capability)
+);
+COMMENT ON TABLE technique_capability IS 'What techniques can do, as asked of an installed peft; copied from the package at each write';
+COMMENT ON COLUMN technique_capability.technique IS 'Registry key';
+COMMENT ON COLUMN technique_capability.capability IS 'merge, to_lora, quantised, several, layer_conv2d, ...';
+COMMENT ON COLUMN technique_capability.able IS 'Whether it can; NULL: unknown';
+COMMENT ON COLUMN technique_capability.label IS 'probed (a real call, outputs compared), introspected (read off the config class), unknown';
+COMMENT ON COLUMN technique_capability.detail IS 'What was seen, or why it is not known';
+COMMENT ON COLUMN technique_capability.library IS 'Library that was asked';
+COMMENT ON COLUMN technique_capability.library_version IS 'Its version; another one may answer otherwise';
+COMMENT ON COLUMN technique_capability.asked_on IS 'Day it was asked';
+COMMENT ON COLUMN technique_capability.device IS 'cpu or cuda';
+
 CREATE TABLE detection (
     source VARCHAR NOT NULL,
     subject_id VARCHAR NOT NULL,

@@ -1,6 +1,6 @@
-"""The report: queries -> charts -> one self-contained HTML page, and the findings on its first screen."""
+"""The report: queries -> numbers -> one self-contained HTML page, and the same as JSON, CSV or PNG."""
 
 from hubstats.report.findings import Finding
-from hubstats.report.page import Page, build
+from hubstats.report.page import Page, build, page_data
 
-__all__ = ["Finding", "Page", "build"]
+__all__ = ["Finding", "Page", "build", "page_data"]

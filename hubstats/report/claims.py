@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hubstats import charts
 from hubstats.report import wording
-from hubstats.report.panel import Evidence, Gap, Panel, Row, Table, View, cell, column, rows_of, source_line
+from hubstats.report.panel import Evidence, Gap, Panel, Row, Table, View, cell, column, source_line
 
 UNITS = {"%": 100.0, "GB": 1e-9, "GiB": 2.0**-30}
 """Printed unit -> what a value is multiplied by to be printed so."""
@@ -14,7 +14,7 @@ MOST_CLAIMS = 200
 
 def claims(evidence: Evidence, prose: Row) -> Panel:
     """Each quoted figure against the newest imported results."""
-    rows = rows_of(evidence.answers.query("published_claims"))
+    rows = evidence.claims()
     if not rows or all(row["state"] == "not checkable" for row in rows):
         gap = Gap(
             "Published figures cannot be checked: the file holds no results they are about.", "hubstats crawl snapshot"

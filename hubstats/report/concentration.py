@@ -57,6 +57,7 @@ def _view(evidence: Evidence, source: str, rows: list[Row], mass_uploaders: int)
             f"ten largest {wording.percent(row['top10'])}<br>"
             f"as concentrated as {_authors(row)} of equal size",
             family="other" if row["technique"] == "*" else evidence.family(row["technique"]),
+            id=row["concentration_id"],
         )
         for row in rows[:MOST_ROWS]
     ]
@@ -103,7 +104,7 @@ def _view(evidence: Evidence, source: str, rows: list[Row], mass_uploaders: int)
         f"{wording.counted(mass_uploaders, 'mass uploader')} in the whole listing",
         charts.plain(whole["caveat"] or "", 400),
         f"the {MOST_ROWS} largest drawn" if len(rows) > MOST_ROWS else None,
-        f"hubstats explain {charts.plain(whole['concentration_id'], 120)}",
+        explain=charts.plain(whole["concentration_id"], 120),
     )
     key = f"concentration-{source}"
     return View(line, (wording.source_words(source),), figure, Table(key, "Largest authors", columns, table))

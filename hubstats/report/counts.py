@@ -20,10 +20,15 @@ from hubstats.report.panel import (
     sample_words,
     share_cell,
     share_words,
+    slug,
     source_line,
     span_cell,
     subjects,
 )
+from hubstats.report.standing import ASKED, REFERENCE
+
+MOST_TECHNIQUES = 24
+"""Techniques whose counts are shown side by side."""
 
 
 def sources(evidence: Evidence, prose: Row) -> Panel:
@@ -32,11 +37,11 @@ def sources(evidence: Evidence, prose: Row) -> Panel:
     per_technique: dict[str, list[Row]] = {}
     for row in rows:
         per_technique.setdefault(row["technique"], []).append(row)
-    several = [key for key, found in per_technique.items() if len(found) > 1 or key == "lora"]
-    several.sort(key=lambda key: (key != "lora", -len(per_technique[key]), key))
+    several = [key for key, found in per_technique.items() if len(found) > 1 or key in (REFERENCE, ASKED)]
+    several.sort(key=lambda key: (key != REFERENCE, key != ASKED, -len(per_technique[key]), key))
     order = {key: place for place, key in enumerate(PREFERRED)}
     views = []
-    for technique in several[:12]:
+    for technique in several[:MOST_TECHNIQUES]:
         members = sorted(
             per_technique[technique],
             key=lambda row: (
@@ -57,7 +62,14 @@ def sources(evidence: Evidence, prose: Row) -> Panel:
         if source not in present:
             missing.append(Gap(text, command, after))
     return Panel(
-        "sources", prose["short"], prose["heading"], (), prose["note"], tuple(missing), ("Technique",), tuple(views)
+        "sources",
+        prose["short"],
+        prose["heading"],
+        (),
+        prose["note"],
+        tuple(missing),
+        ("technique: Technique",),
+        tuple(views),
     )
 
 
@@ -90,6 +102,7 @@ def _sources_view(evidence: Evidence, technique: str, rows: list[Row]) -> View:
                 ),
                 family=evidence.family(technique),
                 hollow=published,
+                id=row["id"],
                 detail=charts.safe(wording.counted_words(row["measure"], row["rule"]), 70),
             )
         )
@@ -133,7 +146,13 @@ def _sources_view(evidence: Evidence, technique: str, rows: list[Row]) -> View:
         f"dates {wording.days([row['as_of'] for row in rows])}",
         sample_words(rows),
     )
-    return View(line, (name,), figure, Table(f"sources-{technique}", f"Share of {name} by source", columns, table))
+    return View(
+        line,
+        (name,),
+        figure,
+        Table(f"sources-{technique}", f"Share of {name} by source", columns, table),
+        keys=(slug(technique),),
+    )
 
 
 def _unit(row: Row) -> int:
@@ -167,6 +186,7 @@ def imports(evidence: Evidence, prose: Row) -> Panel:
                 hover=f"<b>{charts.safe(evidence.name(key))}</b><br>{share_words(files[key])} of files<br>"
                 f"{share_words(projects[key])} of repositories",
                 family=evidence.family(key),
+                id=projects[key]["id"],
             )
             for key in keys[:MOST_ROWS]
         ]

@@ -28,11 +28,11 @@ class Finding:
 
 def headline(evidence: Evidence) -> str:
     """The answer, in one or two sentences."""
-    used = _used(evidence)
+    most = used(evidence)
     standing = evidence.published()
-    if used is None and standing is None:
+    if most is None and standing is None:
         return "This file holds no figures yet: run hubstats crawl, then hubstats report."
-    who = "How popular each technique is, this file cannot say yet" if used is None else f"{_who(used)}{_sure(used)}"
+    who = "How popular each technique is, this file cannot say yet" if most is None else f"{_who(most)}{_sure(most)}"
     return f"{who}. {_level(standing)}."
 
 
@@ -41,7 +41,7 @@ def findings(evidence: Evidence, db: str) -> tuple[Finding, Finding, Finding]:
     return _popularity(evidence, db), _performance(evidence, db), _changed(evidence, db)
 
 
-def _used(evidence: Evidence) -> Row | None:
+def used(evidence: Evidence) -> Row | None:
     """LoRA's share by the most telling count of the file, else by the oldest published one."""
     for key in evidence.counts():
         for row in evidence.of(key):
@@ -68,7 +68,8 @@ def _sure(row: Row) -> str:
     return " (printed without an interval)" if row["low"] is None else f" ({wording.span(row['low'], row['high'])})"
 
 
-def _rivals(standing: Standing, place: str) -> list[Result]:
+def rivals(standing: Standing, place: str) -> list[Result]:
+    """Techniques other than LoRA in one place against it."""
     return [
         result
         for result in standing.results
@@ -84,29 +85,36 @@ def _level(standing: Standing | None) -> str:
     if standing.noise is None:
         better = sum(result.difference > 0 for result in others)
         return f"{where} {better} of {len(others)} others score higher, whether by chance nobody can tell"
-    ahead, level = len(_rivals(standing, "ahead")), len(_rivals(standing, "tied"))
+    ahead, level = len(rivals(standing, "ahead")), len(rivals(standing, "tied"))
+    lighter = sum(
+        bool(result.memory and standing.reference.memory and result.memory < standing.reference.memory)
+        for place in ("ahead", "tied")
+        for result in rivals(standing, place)
+    )
+    cost = f", {lighter} of these with less memory" if lighter else ""
     if not ahead:
-        return f"{where} {level} of {len(others)} others do about as well, and none is shown to be better"
-    return f"{where} {ahead} of {len(others)} others {'does' if ahead == 1 else 'do'} better and {level} about as well"
+        return f"{where} {level} of {len(others)} others do about as well{cost}, and none is shown to be better"
+    does = "does" if ahead == 1 else "do"
+    return f"{where} {ahead} of {len(others)} others {does} better and {level} about as well{cost}"
 
 
 def _popularity(evidence: Evidence, db: str) -> Finding:
-    used = _used(evidence)
-    if used is None:
+    most = used(evidence)
+    if most is None:
         text = "How popular LoRA is cannot be said: the file holds no popularity count. Run hubstats crawl."
         return Finding(text, f"query all_shares on {db}, no rows")
-    text = f"LoRA: {_share(used)} of {wording.counted_words(used['measure'], used['rule'])}"
-    if used["low"] is None:
+    text = f"LoRA: {_share(most)} of {wording.counted_words(most['measure'], most['rule'])}"
+    if most["low"] is None:
         text += ", printed without an interval"
     else:
-        text += f"; 95% interval {wording.span(used['low'], used['high'])}"
-    if used["outer_low"] is not None and (used["outer_low"], used["outer_high"]) != (used["low"], used["high"]):
-        text += f", {wording.span(used['outer_low'], used['outer_high'])} allowing for all that could not be read"
+        text += f"; 95% interval {wording.span(most['low'], most['high'])}"
+    if most["outer_low"] is not None and (most["outer_low"], most["outer_high"]) != (most["low"], most["high"]):
+        text += f", {wording.span(most['outer_low'], most['outer_high'])} allowing for all that could not be read"
     others = [
         row
         for row in evidence.shares
         if row["technique"] == REFERENCE
-        and row["id"] != used["id"]
+        and row["id"] != most["id"]
         and row["rule"] not in ("overlay", "blog_folded")
         and row["measure"] not in ("authors", "downloads")
         and (row["origin"] == "published" or (row["subjects"] or 0) >= ENOUGH)
@@ -117,14 +125,14 @@ def _popularity(evidence: Evidence, db: str) -> Finding:
         if high is not low:
             text += f" to {_share(high)} ({wording.counted_words(high['measure'], high['rule'])})"
         text += ", because they count different things"
-    number = f"n = {used['subjects']:,}" if used["subjects"] else "n not given"
-    why = _why(evidence, used["source"])
+    number = f"n = {most['subjects']:,}" if most["subjects"] else "n not given"
+    why = _why(evidence, most["source"])
     parts = [
         f"query all_shares{' and reconciliation' if why else ''} on {db}",
-        wording.source_words(used["source"]),
+        wording.source_words(most["source"]),
         number,
-        f"as of {wording.day(used['as_of'])}",
-        sample_words([used]),
+        f"as of {wording.day(most['as_of'])}",
+        sample_words([most]),
     ]
     return Finding(f"{text}.{why}", ", ".join(part for part in parts if part))
 
@@ -181,7 +189,7 @@ def _performance(evidence: Evidence, db: str) -> Finding:
     if standing.noise is None or reference.margin is None:
         text = f"{start}. Differences to it cannot be judged: no run in this file was repeated. "
         return Finding(f"{text}Run hubstats crawl snapshot for earlier results.", source)
-    ahead, level = _rivals(standing, "ahead"), _rivals(standing, "tied")
+    ahead, level = rivals(standing, "ahead"), rivals(standing, "tied")
     names = wording.listed([charts.plain(result.name) for result in ahead], 4)
     lead = (
         f"{names} {'does' if len(ahead) == 1 else 'do'} better by more than that"

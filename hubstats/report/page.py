@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
+import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +20,10 @@ from hubstats.report.claims import claims
 from hubstats.report.concentration import concentration
 from hubstats.report.counts import imports, sources
 from hubstats.report.findings import Finding, findings, headline
-from hubstats.report.panel import Evidence, Panel
+from hubstats.report.panel import Evidence, Panel, Row
 from hubstats.report.performance import frontier, history
 from hubstats.report.popularity import popularity
+from hubstats.report.questions import Question, not_known, questions
 from hubstats.report.recall import recall
 from hubstats.report.reconciliation import reconciliation
 from hubstats.report.simulation import results_path, simulation
@@ -33,15 +37,32 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 600
 """Characters of any one text on the page: the last guard against what no section cut to size."""
 
+MAKERS: tuple[Callable[[Evidence, Row], Panel], ...] = (
+    popularity,
+    frontier,
+    sources,
+    reconciliation,
+    trend,
+    recall,
+    concentration,
+    imports,
+    history,
+    claims,
+    techniques,
+)
+"""The sections in the order of the page; the words of each are under its name in prose.toml."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The report: the HTML text, and the findings of its first screen."""
+    """The report: the HTML text, and what it was made of."""
 
     html: str
     findings: tuple[Finding, ...]
     headline: str
     panels: tuple[Panel, ...]
+    data: dict[str, Any]
+    """Everything on the page, ready for JSON."""
 
 
 def build(answers: Answers, source: str) -> Page:
@@ -53,26 +74,17 @@ def build(answers: Answers, source: str) -> Page:
     folder = template_folder()
     prose: dict[str, Any] = tomllib.loads((folder / "prose.toml").read_text(encoding="utf-8"))
     evidence = Evidence(answers)
-    makers = (
-        popularity,
-        frontier,
-        sources,
-        reconciliation,
-        trend,
-        recall,
-        concentration,
-        imports,
-        history,
-        claims,
-        techniques,
-    )
-    panels = tuple(make(evidence, prose[make.__name__]) for make in makers)
-    name = charts.plain(source, 80)
-    found = findings(evidence, name)
-    title = headline(evidence)
+    panels = tuple(make(evidence, prose[make.__name__]) for make in MAKERS)
     apart = (simulation(results_path()), holdings(evidence))
-    html = _render(folder, prose, panels, apart, found, title, name, _made(evidence))
-    return Page(html, found, title, panels)
+    found, asked = findings(evidence, charts.plain(source, 80)), questions(evidence, panels)
+    title, unknown = headline(evidence), not_known(evidence)
+    data = _data(panels, apart, found, asked, title, unknown, charts.plain(source, 80), _made(evidence))
+    return Page(_render(folder, prose, panels, apart, data), found, title, panels, data)
+
+
+def page_data(answers: Answers, source: str) -> dict[str, Any]:
+    """Everything on the page as one structure ready for JSON: the answer, the questions, each section's numbers."""
+    return build(answers, source).data
 
 
 def template_folder() -> Path:
@@ -92,42 +104,63 @@ def data_block(value: Any) -> str:
     return text
 
 
-def _render(
-    folder: Path,
-    prose: dict[str, Any],
-    panels: tuple[Panel, ...],
-    apart: tuple[Panel, Panel],
-    found: tuple[Finding, ...],
+def _data(
+    panels: Sequence[Panel],
+    apart: Sequence[Panel],
+    found: Sequence[Finding],
+    asked: Sequence[Question],
     title: str,
+    unknown: Sequence[str],
     source: str,
     made: str,
+) -> dict[str, Any]:
+    data = {
+        "hubstats": __version__,
+        "file": source,
+        "made": made,
+        "headline": title,
+        "unknown": list(unknown),
+        "findings": [asdict(finding) for finding in found],
+        "questions": [asdict(question) for question in asked],
+        "palette": dict(charts.PALETTE.values()),
+        "tokens": {token: light for token, (light, _) in charts.PALETTE.items()},
+        "panels": {panel.key: panel.for_script() for panel in (*panels, *apart)},
+    }
+    tidy: dict[str, Any] = _tidy(data)
+    return tidy
+
+
+def _render(
+    folder: Path, prose: dict[str, Any], panels: Sequence[Panel], apart: Sequence[Panel], data: dict[str, Any]
 ) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
-    scripts = [charts.library(), (folder / "page.js").read_text(encoding="utf-8")]
-    block = data_block(
-        {
-            "palette": dict(charts.PALETTE.values()),
-            "panels": {panel.key: _tidy(panel.for_script()) for panel in (*panels, *apart)},
-        }
-    )
+    # Plotly is most of the page. Packed it is a third of that, and the page is there before it is unpacked and read;
+    # the policy names what it unpacks to, so nothing else can run in its place.
+    script, library = _joined(folder, "js"), charts.library()
+    style = _joined(folder, "css")
+    environment.filters["unbroken"] = _unbroken
     return environment.get_template("page.html.j2").render(
         prose=prose,
         panels=panels,
         simulated=apart[0],
-        findings=found,
-        headline=title,
-        source=source,
-        made=made,
-        version=__version__,
-        style=Markup((folder / "style.css").read_text(encoding="utf-8")),
+        data=data,
         # Our own files and a block without any '<': the only texts that are not escaped.
-        scripts=[Markup(script) for script in scripts],
-        script_hashes=Markup(" ".join(_hash(script) for script in scripts)),
-        data=Markup(block),
+        style=Markup(style),
+        script=Markup(script),
+        library=Markup(base64.b64encode(gzip.compress(library.encode(), 9, mtime=0)).decode()),
+        script_hashes=Markup(" ".join(map(_hash, (script, library)))),
+        # Plotly puts its rules into style elements that it makes empty.
+        style_hashes=Markup(" ".join(map(_hash, (style, "")))),
+        block=Markup(data_block(data)),
     )
+
+
+def _joined(folder: Path, kind: str) -> str:
+    """The files of one kind in the order of their names, as one text."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in sorted((folder / kind).glob(f"*.{kind}")))
 
 
 def _tidy(value: Any) -> Any:
@@ -139,8 +172,16 @@ def _tidy(value: Any) -> Any:
     return [_tidy(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _hash(script: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+def _unbroken(text: str) -> Any:
+    """Text in which an interval is not broken over two lines."""
+    from markupsafe import Markup, escape
+
+    whole = re.sub(r"\S*\d\N{EN DASH}\d\S*", lambda found: f'<span class="whole">{found[0]}</span>', str(escape(text)))
+    return Markup(whole)
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _made(evidence: Evidence) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ FULL = "full_finetuning"
 MOST_VIEWS = 10
 """Popularity counts offered in one chart."""
 
+LONGEST_ID = 400
+
 MOST_ROWS = 24
 """Lines in a chart of lines; the table below it has all."""
 
@@ -64,16 +67,52 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What a figure rests on."""
+
+    query: str
+    """Names of the questions, with commas; empty where it rests on no question to the file."""
+    facts: tuple[str, ...]
+    """How many, of when, by whom, and what to keep in mind."""
+    explain: str | None = None
+    """Id that `hubstats explain` knows."""
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        return " \N{MIDDLE DOT} ".join((*([f"query {self.query}"] if self.query else []), *self.facts))
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One state of a panel: a chart with its numbers, or a table alone."""
 
-    source: str
+    source: Source
     picks: tuple[str, ...] = ()
     """Which option of each drop-down shows this view."""
     figure: charts.Figure | None = None
     table: Table | None = None
     notes: tuple[str, ...] = ()
     """Lines below the chart, numbered as its marks are."""
+    plane: charts.Plane | None = None
+    """In place of a figure: points that the page's script draws, with a choice of what is across and what is up."""
+    keys: tuple[str, ...] = ()
+    """Short names of the picks, for links; made of the picks themselves where they are not given."""
+
+    def for_script(self) -> dict[str, Any]:
+        """What the page's script needs of it."""
+        made: dict[str, Any] = {
+            "source": asdict(self.source) | {"line": self.source.line},
+            "picks": self.picks,
+            "keys": self.keys or tuple(map(slug, self.picks)),
+            "notes": self.notes,
+            "figure": self.figure,
+            "table": None if self.table is None else asdict(self.table),
+            "plane": None if self.plane is None else self.plane.for_script(),
+        }
+        if self.table is not None:
+            made["source"]["rows"] = len(self.table.rows)
+        return {name: value for name, value in made.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +126,26 @@ class Panel:
     note: str = ""
     missing: tuple[Gap, ...] = ()
     choices: tuple[str, ...] = ()
+    """Labels of the drop-downs that choose between the views; one may be `key: label`."""
     views: tuple[View, ...] = ()
+    extra: dict[str, Any] = field(default_factory=dict)
+    """For a script of the panel's own."""
 
     def for_script(self) -> dict[str, Any]:
         """What the page's script needs of it."""
-        views = [{name: value for name, value in asdict(view).items() if value is not None} for view in self.views]
-        return {"choices": self.choices, "views": views}
+        labels = [choice.rpartition(": ")[2] for choice in self.choices]
+        return {
+            "key": self.key,
+            "short": self.short,
+            "heading": self.heading,
+            "lead": self.lead,
+            "note": self.note,
+            "missing": [asdict(gap) for gap in self.missing],
+            "choices": labels,
+            "controls": [slug(choice.partition(": ")[0]) for choice in self.choices],
+            "views": [view.for_script() for view in self.views],
+            "extra": self.extra,
+        }
 
 
 @dataclass(slots=True)
@@ -105,6 +158,7 @@ class Evidence:
     facts: dict[str, Row] = field(default_factory=dict)
     standings: list[Standing] = field(default_factory=list)
     contents: list[Row] = field(default_factory=list)
+    _claims: list[Row] | None = None
 
     def __post_init__(self) -> None:
         self.shares = rows_of(self.answers.query("all_shares"))
@@ -112,6 +166,12 @@ class Evidence:
         self.facts = {row["key"]: row for row in rows_of(self.answers.query("technique_facts"))}
         self.standings = standings(self.runs, self.answers.query("rerun_spread"))
         self.contents = rows_of(self.answers.query("file_contents"))
+
+    def claims(self) -> list[Row]:
+        """Quoted figures about performance against the newest results."""
+        if self._claims is None:
+            self._claims = rows_of(self.answers.query("published_claims"))
+        return self._claims
 
     def name(self, key: str | None) -> str:
         """Name to show for a registry key; an unknown key as it is."""
@@ -152,9 +212,14 @@ def count_words(key: Key) -> str:
     return f"{wording.source_words(source)}: {wording.counted_words(measure, rule)}"
 
 
-def source_line(query: str, n: str, dates: str, *more: str | None) -> str:
-    """The line under every chart."""
-    return " · ".join(part for part in (f"query {query}", n, dates, *more) if part)
+def source_line(query: str, n: str, dates: str, *more: str | None, explain: str | None = None) -> Source:
+    """What a figure rests on, as the line under every chart has it: the questions, how many, of when, and more."""
+    return Source(query, tuple(part for part in (n, dates, *more) if part), explain)
+
+
+def slug(text: str, longest: int = 60) -> str:
+    """Text as it may stand in a link or a file's name: small letters, digits and single hyphens."""
+    return "-".join(re.findall(r"[a-z0-9]+", text.casefold()))[:longest]
 
 
 def sample_words(rows: Sequence[Row]) -> str | None:
@@ -169,8 +234,11 @@ def column(name: str, label: str, *, number: bool = False, title: str = "") -> d
     return {"name": name, "label": label, "number": number, "title": title}
 
 
-def cell(shown: str | None, value: Any) -> Any:
-    return None if value is None or shown is None else {"shown": shown, "value": value}
+def cell(shown: str | None, value: Any, id: str | None = None) -> Any:
+    """What a table shows for a value; `id` is the figure's, as `hubstats explain` takes it."""
+    if value is None or shown is None:
+        return None
+    return {"shown": shown, "value": value} | ({} if id is None else {"id": charts.plain(id, LONGEST_ID)})
 
 
 def share_words(row: Row) -> str:
@@ -181,7 +249,7 @@ def share_words(row: Row) -> str:
 def share_cell(row: Row | None) -> Any:
     if row is None:
         return None
-    return cell(wording.percent(row["share"], row["low"], row["high"]), row["share"])
+    return cell(wording.percent(row["share"], row["low"], row["high"]), row["share"], row.get("id"))
 
 
 def span_cell(low: float | None, high: float | None) -> Any:
@@ -192,6 +260,14 @@ def span_cell(low: float | None, high: float | None) -> Any:
 
 def subjects(rows: Sequence[Row]) -> int:
     return max((row["subjects"] or 0 for row in rows), default=0)
+
+
+def upper_limit(rows: Sequence[Row]) -> float | None:
+    """Upper end of the interval of a share of zero, as if every subject were an opinion of its own."""
+    from hubstats.estimate import wilson_interval
+
+    number = subjects(rows)
+    return float(wilson_interval([0], [number])["high"][0]) if number else None
 
 
 def range_of(row: Row, scale: float = 1.0) -> charts.Range:

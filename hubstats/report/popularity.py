@@ -23,11 +23,13 @@ from hubstats.report.panel import (
     range_of,
     sample_words,
     share_cell,
+    slug,
     source_line,
     span_cell,
     subjects,
+    upper_limit,
 )
-from hubstats.report.standing import Result, Standing
+from hubstats.report.standing import REFERENCE, Result, Standing
 
 FLOOR = -20.0
 """Points below LoRA under which a technique is named below the picture and not drawn: the rest would be squeezed."""
@@ -64,7 +66,7 @@ def popularity(evidence: Evidence, prose: Row) -> Panel:
         tuple(lead),
         prose["note"],
         tuple(missing),
-        ("Popularity from", "Benchmark"),
+        ("source: Popularity from", "task: Benchmark"),
         tuple(views),
     )
 
@@ -77,8 +79,7 @@ def _ahead_sentence(evidence: Evidence, key: Key, standing: Standing) -> str:
     if not ahead:
         return f"{where}: no technique is ahead of LoRA by more than repeated runs differ. That is a result, too."
     shares = {row["technique"]: row for row in evidence.of(key)}
-    rare = [result.name for result in ahead if (shares.get(result.key) or {"high": None})["high"] is not None]
-    rare = [result.name for result in ahead if result.name in rare and shares[result.key]["high"] < RARE]
+    rare = [result.name for result in ahead if result.key in shares and _is_underrated(shares[result.key], result)]
     names = wording.listed([charts.plain(result.name) for result in ahead])
     text = f"{where}: {names} {'is' if len(ahead) == 1 else 'are'} ahead of LoRA by more than repeated runs differ."
     if rare:
@@ -90,7 +91,8 @@ def _against(evidence: Evidence, key: Key, task: str, found: Sequence[Standing])
     shares = {row["technique"]: row for row in evidence.of(key)}
     if key[2] == "evidence":
         shares = {row["technique"]: row for row in evidence.of((key[0], key[1], "overlay"))} | shares
-    points, table, left_out, below = [], [], [], []
+    marks: list[charts.Mark] = []
+    table, left_out = [], []
     for standing in found:
         for result in standing.results:
             result = _for_its_base(evidence, result, standing, shares)
@@ -98,31 +100,24 @@ def _against(evidence: Evidence, key: Key, task: str, found: Sequence[Standing])
             if row is None:
                 left_out.append(result)
                 continue
-            if result.difference * 100 < FLOOR:
-                below.append(f"{charts.plain(result.name)} {wording.points(result.difference)}")
-            else:
-                points.append(_point(row, result, standing))
+            marks.append(_mark(row, result, standing))
             table.append(_against_row(row, result, standing))
     rows = list(shares.values())
     names = wording.listed([result.name for result in left_out], 4)
     lora = shares.get("lora")
-    alt = f"{len(points)} techniques: share of use against score relative to plain LoRA on {task}." + (
+    alt = f"{len(marks)} techniques: share of use against score relative to plain LoRA on {task}." + (
         f" LoRA has a share of {wording.percent(lora['share'], lora['low'], lora['high'])}." if lora else ""
     )
-    metric = found[0].metric
-    unseen = _upper_limit(rows)
-    figure = charts.scatter(
-        points,
-        charts.Header(
-            x=f"Share of {key[1]} ({wording.source_words(key[0])}), logarithmic",
-            y="Best score minus plain LoRA\N{RIGHT SINGLE QUOTATION MARK}s best, "
-            + ("percentage points" if metric == "accuracy" else "similarity \N{MULTIPLICATION SIGN} 100"),
-            alt=alt,
-        ),
-        log_x=True,
-        zero_line=True,
+    unseen = upper_limit(rows)
+    share = charts.Axis(
+        "share", "share", f"Share of {key[1]} ({wording.source_words(key[0])}), logarithmic", unit="%", log=True
+    )
+    plane = charts.Plane(
+        marks,
+        [share],
+        _measures(found),
+        alt,
         strip=f"seen nowhere (under {wording.percent(unseen)})" if unseen else "seen nowhere",
-        y_floor=FLOOR if below else None,
     )
     columns = [
         column("technique", "Technique"),
@@ -138,20 +133,43 @@ def _against(evidence: Evidence, key: Key, task: str, found: Sequence[Standing])
     ]
     origins = " and ".join(sorted({wording.source_words(standing.origin) for standing in found}))
     line = source_line(
-        "popularity_vs_performance, intervals upwards from rerun_spread",
+        "popularity_vs_performance, all_shares, bench_results, rerun_spread",
         f"n = {subjects(rows):,} {key[1]}; {wording.counted(sum(standing.runs for standing in found), 'run')}",
         f"popularity as of {wording.days([row['as_of'] for row in rows])}",
         f"{origins}, runs of {wording.days([day for standing in found for day in standing.dates])}",
         sample_words(rows),
-        f"below the picture: {wording.listed(below, 8)}" if below else None,
         f"not counted by this source and so not shown: {names}" if left_out else None,
+        explain=None if lora is None else lora.get("id"),
     )
     return View(
         line,
         (count_words(key), task),
-        figure,
+        None,
         Table(f"popularity-{'-'.join(key)}-{task}", f"Popularity and score on {task}", columns, table),
+        plane=plane,
+        keys=("-".join(map(slug, key)), slug(task)),
     )
+
+
+def _measures(found: Sequence[Standing]) -> list[charts.Axis]:
+    """What may be up: the score first, then each cost that some technique has."""
+    unit = "percentage points" if found[0].metric == "accuracy" else "similarity \N{MULTIPLICATION SIGN} 100"
+    score = charts.Axis(
+        "score",
+        "score against LoRA",
+        f"Best score minus plain LoRA\N{RIGHT SINGLE QUOTATION MARK}s best, {unit}",
+        "more",
+        zero_line=True,
+        floor=FLOOR,
+    )
+    costs = (
+        charts.Axis("memory", "peak memory", "Peak memory, GB (10\N{SUPERSCRIPT NINE} bytes)", "less"),
+        charts.Axis("time", "training time", "Training time, minutes", "less"),
+        charts.Axis("size", "checkpoint size", "Checkpoint, MB (10\N{SUPERSCRIPT SIX} bytes)", "less", log=True),
+        charts.Axis("forgetting", "forgetting", "Rise of the loss on unrelated text", "less"),
+    )
+    results = [result for standing in found for result in standing.results]
+    return [score, *(axis for axis in costs if any(getattr(result, axis.key) is not None for result in results))]
 
 
 def _for_its_base(evidence: Evidence, result: Result, standing: Standing, shares: dict[str, Row]) -> Result:
@@ -171,24 +189,15 @@ def _unseen(evidence: Evidence, key: Key, shares: dict[str, Row], result: Result
     looked_for = key[2] in ("imports_repositories", "imports_files") or (key[2] == "evidence" and key[1] != "downloads")
     if not shares or not looked_for or fact is None or fact["kind"] != "method" or not fact["config_class"]:
         return None
-    high = _upper_limit(list(shares.values()))
+    high = upper_limit(list(shares.values()))
     return {"share": 0.0, "low": 0.0, "high": high, "outer_low": None, "outer_high": None, "subjects": 0}
 
 
-def _upper_limit(rows: Sequence[Row]) -> float | None:
-    """Upper end of the interval of a share of zero, as if every subject were an opinion of its own."""
-    from hubstats.estimate import wilson_interval
-
-    number = subjects(rows)
-    return float(wilson_interval([0], [number])["high"][0]) if number else None
-
-
-def _point(row: Row, result: Result, standing: Standing) -> charts.Point:
+def _mark(row: Row, result: Result, standing: Standing) -> charts.Mark:
     unseen = not row["share"]
     margin = result.margin
-    own = result.key == "lora"
-    difference = result.difference * 100
-    spread = None if margin is None or own else margin * 100
+    own = result.key == REFERENCE
+    spread = None if margin is None or own else margin
     share = wording.percent(row["share"], row["low"], row["high"])
     lines = [
         f"<b>{charts.safe(result.name)}</b>" + (" (our own run)" if standing.own else " (published run)"),
@@ -197,23 +206,43 @@ def _point(row: Row, result: Result, standing: Standing) -> charts.Point:
         f"{wording.score(result.score, standing.metric)}, {wording.points(result.difference)} points to LoRA"
         + ("" if margin is None or own else f" ±{margin * 100:.1f}"),
         *([f"{wording.gigabytes(result.memory)} peak memory"] if result.memory else []),
+        *([f"{wording.minutes(result.time)} of training"] if result.time else []),
         f"best of {wording.counted(result.settings, 'setting')}",
+        *(["<b>underrated</b>: ahead of LoRA, and hardly used"] if _is_underrated(row, result) else []),
     ]
-    at = charts.Range(None) if unseen else range_of(row, 100)
-    return charts.Point(
-        name=result.name,
-        family=result.family,
-        x=at,
-        y=charts.Range(
-            difference, None if spread is None else difference - spread, None if spread is None else difference + spread
-        ),
+    difference = charts.Range(
+        result.difference,
+        None if spread is None else result.difference - spread,
+        None if spread is None else result.difference + spread,
+    )
+    at = {
+        "share": charts.at(None) if unseen else charts.at(range_of(row, 100)),
+        "score": charts.at(difference, 100),
+        "memory": charts.at(result.memory, 1e-9),
+        "time": charts.at(result.time, 1 / 60),
+        "size": charts.at(result.size, 1e-6),
+        "forgetting": charts.at(result.forgetting),
+    }
+    return charts.Mark(
+        name=charts.short(result.name),
+        key=charts.plain(result.key, 60),
+        family=charts.family_token(result.family),
+        at={name: value for name, value in at.items() if name == "share" or value[0] is not None},
         hover="<br>".join(lines),
         own=standing.own,
         size=result.memory,
         emphasis=own,
-        rank=(1 if result.place == "ahead" else 0) * 10 + (0 if unseen else 2) + abs(difference) / 100 + row["share"],
+        strong=_is_underrated(row, result),
+        rank=(10 if result.place == "ahead" else 0) + (0 if unseen else 2) + abs(result.difference) + row["share"],
         unseen=unseen,
+        id=None if unseen else row.get("id"),
+        run=result.run_id,
     )
+
+
+def _is_underrated(row: Row, result: Result) -> bool:
+    """Ahead of LoRA by more than chance, and its share's whole interval below RARE."""
+    return result.place == "ahead" and row["high"] is not None and bool(row["high"] < RARE)
 
 
 def _against_row(row: Row, result: Result, standing: Standing) -> list[Any]:
@@ -224,7 +253,7 @@ def _against_row(row: Row, result: Result, standing: Standing) -> list[Any]:
         share_cell(row),
         span_cell(row["low"], row["high"]),
         span_cell(row["outer_low"], row["outer_high"]),
-        cell(wording.score(result.score, standing.metric), result.score),
+        cell(wording.score(result.score, standing.metric), result.score, result.run_id),
         cell(wording.points(result.difference), result.difference),
         None if result.margin is None or own else cell(f"{result.margin * 100:.1f}", result.margin),
         None if result.memory is None else cell(wording.gigabytes(result.memory), result.memory),

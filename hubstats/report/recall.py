@@ -58,6 +58,7 @@ def _named(evidence: Evidence, source: str, rows: list[Row]) -> View:
             hover=f"<b>{charts.safe(evidence.name(row['technique']))}</b><br>"
             f"named by {row['naming']} of {row['cards']} cards<br>{_interval(row['low'], row['high'])}",
             family=evidence.family(row["technique"]),
+            id=row["recall_id"],
         )
         for row in rows[:MOST_ROWS]
     ]
@@ -96,7 +97,7 @@ def _named(evidence: Evidence, source: str, rows: list[Row]) -> View:
         f"n = {total:,} cards with a readable config",
         f"source {charts.plain(wording.source_words(source))}",
         charts.plain(rows[0]["caveat"] or "", 400),
-        f"hubstats explain {charts.plain(rows[0]['recall_id'], 120)}",
+        explain=charts.plain(rows[0]["recall_id"], 120),
     )
     picks = (wording.source_words(source), NAMED)
     return View(line, picks, figure, Table(f"recall-{source}", "Mention recall", columns, table))
@@ -117,6 +118,7 @@ def _corrected(evidence: Evidence, source: str, rows: list[Row]) -> View:
             family=evidence.family(row["technique"]),
             low=None if row["corrected_low"] is None else row["corrected_low"] * 100,
             high=None if row["corrected_high"] is None else row["corrected_high"] * 100,
+            id=row["recall_id"],
         )
         for row in known[:MOST_ROWS]
     ]
@@ -161,7 +163,7 @@ def _corrected(evidence: Evidence, source: str, rows: list[Row]) -> View:
         f"source {charts.plain(wording.source_words(source))}",
         "corrected = mention share \N{MULTIPLICATION SIGN} precision / recall; where fewer than 10 cards name it "
         "and have it proven it is not corrected",
-        f"hubstats explain {charts.plain(known[0]['recall_id'], 120)}",
+        explain=charts.plain(known[0]["recall_id"], 120),
     )
     picks = (wording.source_words(source), CORRECTED)
     return View(line, picks, figure, Table(f"corrected-{source}", "Mention shares, corrected", columns, table))

@@ -90,6 +90,7 @@ def _view(evidence: Evidence, steps: list[Row]) -> View:
             start=None,
             hover=f"<b>{wording.percent(first['share'])}</b> {charts.safe(first['change'], 120)}",
             hollow=True,
+            id=first["reconciliation_id"],
         ),
         *(_change(row, by_rule) for row in on_the_way[1:]),
         charts.Change(
@@ -99,6 +100,7 @@ def _view(evidence: Evidence, steps: list[Row]) -> View:
             start=None,
             hover=_share_hover(last),
             at=charts.Range(last["share"] * 100, _times(last["low"]), _times(last["high"])),
+            id=last["reconciliation_id"],
         ),
         *(_change(row, by_rule) for row in steps if row["beside"]),
     ]
@@ -145,7 +147,7 @@ def _view(evidence: Evidence, steps: list[Row]) -> View:
         f"reconciliation technique={REFERENCE} source={charts.plain(first['source'], 40)}",
         f"n = {read:,} items read",
         f"{source}, {charts.plain(last['caveat'], 200)}" if last["caveat"] else source,
-        f"hubstats explain {charts.plain(last['reconciliation_id'], 120)}",
+        explain=charts.plain(last["reconciliation_id"], 120),
     )
     label = f"{MEASURES.get(first['measure'], charts.plain(first['measure']))}: to {source}"
     key = f"reconciliation-{first['measure']}-{first['source']}"
@@ -166,6 +168,7 @@ def _change(row: Row, by_rule: dict[str, Row]) -> charts.Change:
         at=charts.Range(end, _plus(before, row["effect_low"]), _plus(before, row["effect_high"])),
         beside=row["beside"],
         other_items=row["follows"] == "published",
+        id=row["reconciliation_id"],
     )
 
 

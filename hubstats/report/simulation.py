@@ -11,7 +11,7 @@ from typing import Any
 
 from hubstats import charts
 from hubstats.errors import HubstatsError
-from hubstats.report.panel import Gap, Panel, Table, View, cell, column
+from hubstats.report.panel import Gap, Panel, Source, Table, View, cell, column
 
 RESULTS = "coverage.json"
 COVERED = "How often the 95% interval holds the truth"
@@ -104,15 +104,16 @@ def _worth(told: dict[str, Any]) -> View:
     return View(_line(told, "worth"), (WORTH,), table=Table("worth", WORTH, columns, rows, choice=0))
 
 
-def _line(told: dict[str, Any], part: str) -> str:
+def _line(told: dict[str, Any], part: str) -> Source:
     times = sorted({int(row["replications"]) for row in told[part]})
-    return " \N{MIDDLE DOT} ".join(
+    return Source(
+        "",
         (
             f"simulation, make bench-coverage, seed {int(told['seed'])}",
             f"n = {', '.join(f'{number:,}' for number in times)} replications a row",
             "part of this version of hubstats, not of the file",
             "\N{PLUS-MINUS SIGN}: standard error of the simulation",
-        )
+        ),
     )
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 REFERENCE = "lora"
 OWN = "own"
+ASKED = "loha"
+"""The technique that one of the page's questions asks for."""
 
 Place = Literal["ahead", "tied", "behind", "unknown"]
 
@@ -41,9 +43,13 @@ class Result:
     memory: float | None
     time: float | None
     size: float | None
+    parameters: float | None
+    forgetting: float | None
+    """Rise of the loss on unrelated text, where it was measured."""
     settings: int
     """Settings of the technique that were run."""
     created_at: datetime | None
+    run_id: str
 
     @property
     def place(self) -> Place:
@@ -151,8 +157,11 @@ def _standing(origin: str, task: str, metric: str, rows: list[dict[str, Any]], n
                 memory=_largest(repeats, "peak_memory"),
                 time=_largest(repeats, "train_time"),
                 size=_largest(repeats, "checkpoint_size"),
+                parameters=_largest(repeats, "trainable_parameters"),
+                forgetting=_largest(repeats, "forgetting"),
                 settings=len(techniques[key]),
                 created_at=max((row["created_at"] for row in repeats if row["created_at"]), default=None),
+                run_id=first["run_id"],
             )
         )
     results.sort(key=lambda result: (-result.score, result.key))

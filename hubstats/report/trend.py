@@ -117,6 +117,7 @@ def _by_month(
             f"<b>{row['month']:%Y-%m}: {wording.percent(row['share'], row['low'], row['high'])}</b><br>"
             f"{_interval_words(row['low'], row['high'])}<br>"
             f"with the months around it {_smooth_words(row)}<br>{wording.counted(row['items_read'], 'item')} read",
+            row["trend_id"],
         )
         for row in rows
     ]
@@ -158,7 +159,7 @@ def _by_month(
         f"n = {sum(row['items_read'] for row in rows):,} items read in {wording.counted(len(rows), 'month')}",
         charts.plain(rows[-1]["caveat"] or "", 500),
         f"events: query events; {len(within) - len(listed)} releases are ticks at the foot",
-        f"hubstats explain {charts.plain(rows[-1]['trend_id'], 120)}",
+        explain=charts.plain(rows[-1]["trend_id"], 120),
     )
     notes = tuple(f"{wording.day(event['happened_on'])}: {charts.plain(event['what'], 200)}" for event in listed)
     key = f"trend-{technique}-{rule}-{rows[0]['source']}"
@@ -214,7 +215,7 @@ def _by_version(
         f"share_by_peft_version technique={charts.plain(technique)} rule={rule}",
         f"n = {sum(row['items_read'] for row in rows):,} items that tell their version",
         charts.plain(rows[-1]["caveat"] or "", 500),
-        f"hubstats explain {charts.plain(rows[-1]['trend_id'], 120)}",
+        explain=charts.plain(rows[-1]["trend_id"], 120),
     )
     key = f"versions-{technique}-{rule}-{rows[0]['source']}"
     return View(line, picks, figure, Table(key, f"Share of {name} by version of PEFT", columns, table))

@@ -101,6 +101,11 @@ def megabytes(size: float) -> str:
     return f"{size / 1e6:,.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
 
 
+def millions(number: float) -> str:
+    """A number of parameters as millions, in three digits."""
+    return f"{number / 1e6:.3g} million" if number < 1e9 else f"{number / 1e6:,.0f} million"
+
+
 def minutes(seconds: float) -> str:
     """Seconds as whole minutes."""
     return f"{seconds / 60:.0f} min"

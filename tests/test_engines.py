@@ -24,7 +24,7 @@ def given_up(job: Job, why: str) -> int:
     return -1
 
 
-@pytest.fixture(scope="module", params=["local-1", "local-2", pytest.param("ray", marks=CLUSTER)])
+@pytest.fixture(params=["local-1", "local-2", pytest.param("ray", marks=CLUSTER)])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Each engine; Ray on two nodes."""
     if request.param == "ray":

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from hubstats import techniques
 from hubstats.engines import open_engine
 from hubstats.errors import SourceError
 from hubstats.records import AdapterConfig, CodeFile, CodeImport, Failure, Page, SourceOptions
@@ -324,6 +325,7 @@ def test_several_processes_read_the_same(tmp_path: Path, monkeypatch: pytest.Mon
     files = {f"{i % 7}/{i:03}.py": TRAIN + f"# {i}" if i % 3 else "import os" for i in range(60)}
     write(tmp_path / "folder", files)
     commit(tmp_path / "proj", files)
+    monkeypatch.setattr("tests.test_code.CLASSES", techniques.load().config_classes())
     with open_engine("local", workers=2) as engine:
         assert Crawl(tmp_path / place, engine=engine).pages == Crawl(tmp_path / place).pages
 

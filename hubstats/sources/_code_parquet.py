@@ -14,6 +14,7 @@ those become Python objects. Row groups are read a few rows at a time, so their 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -186,11 +187,18 @@ class ParquetTree:
 
 
 def parquet_files(path: Path) -> list[tuple[Path, str]]:
-    """The Parquet files that a path stands for, each with the name of its scope; none when it holds other things."""
+    """The Parquet files that a path stands for, each with the name of its scope.
+
+    None when there is source code in the folder: then they are some program's data.
+    """
     if path.is_file():
         return [(path, path.name)] if path.suffix == ".parquet" else []
-    found = sorted(file for file in path.rglob("*.parquet") if file.is_file() and not file.is_symlink())
-    return [(file, file.relative_to(path).as_posix()) for file in found]
+    found: list[Path] = []
+    for folder, _, names in os.walk(path):
+        found += [Path(folder, name) for name in names if name.endswith(".parquet")]
+        if any(map(is_source, names)):
+            return []
+    return [(file, file.relative_to(path).as_posix()) for file in sorted(found) if not file.is_symlink()]
 
 
 def _contents(columns: dict[str, Any], corpus: str) -> tuple[int, int, Iterator[Content]]:

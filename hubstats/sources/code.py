@@ -80,7 +80,7 @@ class Code:
     ) -> None:
         self.endpoint = ", ".join(map(str, paths))
         self._paths = [path.expanduser() for path in paths]
-        self._classes = config_classes
+        self._classes = dict(config_classes)  # the registry's own cannot be sent to another process
         self._notify = notify
         self._revision = revision
         self._keep_text = keep_text

@@ -23,7 +23,8 @@ from typing import Any, Literal, Protocol
 from filelock import FileLock, Timeout
 
 from hubstats import __version__, sampling
-from hubstats.errors import ConfigError, SourceError, StoreBusy, StoreError
+from hubstats.engines import Engine, open_engine
+from hubstats.errors import ConfigError, EngineError, SourceError, StoreBusy, StoreError
 from hubstats.records import Basis, Document, NotEstimated, Page, Record, SourceOptions, Subject
 from hubstats.sources import SampledSource, Source, open_source, require
 from hubstats.spool import Spool, discard
@@ -213,8 +214,16 @@ class Writer:
 # --- crawl --------------------------------------------------------------------------------------------------------
 
 
-def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Progress | None = None) -> list[Report]:
+def crawl(
+    db: Path,
+    names: Sequence[str],
+    options: SourceOptions,
+    progress: Progress | None = None,
+    engine: Engine | None = None,
+) -> list[Report]:
     """Crawls the named sources, or all that can be reached, into `db`; one Report a source.
+
+    What is heavy and can be shared out, reading code and judging documents, runs on `engine`, else in this process.
 
     Ctrl-C ends the source cleanly (state interrupted) and the ones after it are left out. A source that cannot
     run, or that no crawl asked for by name and that does not answer, is skipped with the reason. Detection and
@@ -225,11 +234,10 @@ def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Prog
     for name in chosen:
         require(name)  # an unknown name is said before anything is written
     reports: list[Report] = []
-    with Writer(db, progress) as writer:
+    with engine or open_engine("local", workers=1) as workers, Writer(db, progress) as writer:
         for name in chosen:
-            source = open_source(
-                name, replace(options, extra={"known_files": _known_files(writer, name)}), progress.say
-            )
+            extra = {"known_files": _known_files(writer, name), "engine": workers}
+            source = open_source(name, replace(options, extra=extra), progress.say)
             reason = source.unavailable()
             if reason is not None:
                 reports.append(Report(source.name, "skipped", reason))
@@ -243,7 +251,7 @@ def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Prog
             reports.append(report)
             if report.state == "interrupted":
                 return reports
-        detect(writer)
+        detect(writer, workers)
         estimate(writer)
     return reports
 
@@ -276,7 +284,7 @@ def _crawl_source(writer: Writer, source: Source, options: SourceOptions) -> Rep
             store.forget_superseded(source.name)
     except KeyboardInterrupt:
         report.state, report.message = "interrupted", "interrupted; run the same command again to go on"
-    except SourceError as error:
+    except (SourceError, EngineError) as error:
         report.state, report.message = "failed", str(error)
     finally:
         report.seconds = time.monotonic() - started
@@ -414,12 +422,12 @@ def draw_sample(writer: Writer, source: str, options: SourceOptions) -> list[Sub
 # --- detect -------------------------------------------------------------------------------------------------------
 
 
-def detect(writer: Writer) -> int:
+def detect(writer: Writer, engine: Engine | None = None) -> int:
     """Judges every subject that has no verdict of this detector version; returns how many were judged."""
     from hubstats import detect as detector
-    from hubstats.techniques import load
+    from hubstats.detect.batch import batches, detect_batch, lost
 
-    registry = load()
+    engine = engine or open_engine("local", workers=1)
     writer.settle()
     judged = 0
     writer.progress.start("detect", None)
@@ -436,12 +444,13 @@ def detect(writer: Writer) -> int:
                 )
             if batch.is_empty():
                 return judged
-            for row in batch.iter_rows(named=True):
-                detections, verdict = detector.detect(_document(row), registry)
-                writer.spool.append(row["source"], Page((verdict, *detections)))
+            documents = map(_document, batch.iter_rows(named=True))
+            for made in engine.map(detect_batch, batches(documents, detector.DETECTOR_VERSION), lost=lost):
+                for detections, verdict in made:
+                    writer.spool.append(verdict.source, Page((verdict, *detections)))
+                judged += len(made)
+                writer.progress.advance("detect", len(made))
             writer.settle()
-            judged += len(batch)
-            writer.progress.advance("detect", len(batch))
     finally:
         writer.progress.finish("detect")
 
@@ -528,10 +537,10 @@ def estimate(writer: Writer) -> int:
     return sum(len(records) for table, records in made.items() if table is not NotEstimated)
 
 
-def rerun(db: Path, progress: Progress | None = None) -> tuple[int, int]:
+def rerun(db: Path, progress: Progress | None = None, engine: Engine | None = None) -> tuple[int, int]:
     """Detection and estimates again, without asking any source; (subjects judged, estimates made)."""
-    with Writer(db, progress or Silent()) as writer:
-        return detect(writer), estimate(writer)
+    with engine or open_engine("local", workers=1) as workers, Writer(db, progress or Silent()) as writer:
+        return detect(writer, workers), estimate(writer)
 
 
 def _now() -> datetime:

@@ -16,6 +16,7 @@ from hubstats.bench_cli.options import (
     Db,
     Device,
     ExperimentFolder,
+    Faster,
     Format,
     Items,
     Least,
@@ -65,6 +66,7 @@ def plan(
     model: Model = None,
     data: Data = None,
     references: Reference = True,
+    option: Faster = None,
     tune: Tune = False,
     popularity: Set = None,
     write: Annotated[Path, typer.Option(help="Where to write the plan.")] = PLAN,
@@ -77,7 +79,7 @@ def plan(
     """
     planner = bench("plan")
     seeds = enough_seeds(seeds, tune)
-    wish = wished(task, device, model, data, seeds, steps, items, answers, references)
+    wish = wished(task, device, model, data, seeds, steps, items, answers, references, option)
     made = replace(made_from(technique, experiment, most, least, popularity, wish, db), tune=tune)
     costs, trials = costs_of(made, out)
     if budget is not None:
@@ -102,6 +104,7 @@ def run(
     model: Model = None,
     data: Data = None,
     references: Reference = True,
+    option: Faster = None,
     tune: Tune = False,
     timeout: Annotated[str | None, typer.Option(help="Longest time of one run, such as 30m.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Do failed runs again as well.")] = False,
@@ -118,17 +121,16 @@ def run(
     if sum(given is not None for given in (plan, technique or None, experiment or None)) != 1:
         raise ConfigError("say what to run: --plan FILE (or --plan smoke), --technique T, or --experiment DIR")
     planner = bench("plan")
-    wish = wished(task, device, model, data, enough_seeds(seeds, tune), steps, items, answers, references)
+    wish = wished(task, device, model, data, enough_seeds(seeds, tune), steps, items, answers, references, option)
     if plan is None:
         made = made_from(technique, experiment, 0, 0, None, wish, Path())
     elif plan in planner.presets():
         made = from_preset(plan, wish, {"task": task, "references": None if references else references})
     else:
-        given = {"task": task, "steps": steps, "items": items, "answers": answers, "device": device}
-        given |= {"model": model, "data": data, "seeds": None if seeds == 1 else seeds}
-        given |= {"references": None if references else references}
+        given = {"task": task, "steps": steps, "items": items, "answers": answers, "device": device, "option": option}
+        given |= {"seeds": None if seeds == 1 else seeds, "references": None if references else references}
         refuse_given(given, f"the plan {plan}")
-        made = planner.open_plan(Path(plan))
+        made = planner.moved(planner.open_plan(Path(plan)), model, data)
         if tune and not made.tune:
             raise ConfigError(f"{plan} was made without --tune: make it anew with 'hubstats bench plan --tune'")
     made = planner.resolved(replace(made, tune=tune or made.tune))

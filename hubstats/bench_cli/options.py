@@ -69,3 +69,12 @@ Tune = Annotated[
     typer.Option("--tune", help="Seek a learning rate first: 13 short trials for each technique, and 3 or more seeds."),
 ]
 Reference = Annotated[bool, typer.Option("--references/--no-references", help="Add full fine-tuning and the base.")]
+Faster = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        help="A departure from the published recipe: keep-cache or continuous-generation (repeatable); none: to the "
+        "letter.",
+        show_default="both for gsm8k on a GPU",
+    ),
+]

@@ -20,11 +20,14 @@ def wished(
     items: int | None,
     answers: int | None,
     references: bool,
+    options: list[str] | None,
 ) -> Any:
-    """What the options ask of every run. Raises ConfigError for a device that there is not."""
+    """What the command line asks of every run. Raises ConfigError for a device or an option that there is not."""
     if device not in (None, *bench("spec").DEVICES):
         raise ConfigError(f"there is no device {device!r}: cpu, cuda or mps")
     planner = bench("plan")
+    chosen = None if options is None else tuple(name for name in options if name != "none")
+    bench("spec").check_options(chosen or ())
     return planner.Wish(
         task=task or "gsm8k",
         device=device,
@@ -35,6 +38,7 @@ def wished(
         items=items,
         answers=answers,
         references=planner.REFERENCES if references else (),
+        options=chosen,
     )
 
 
@@ -83,7 +87,9 @@ def from_preset(name: str, wish: Any, fixed: dict[str, Any]) -> Any:
     names, preset, about = planning.preset(name)
     asked = {"device": wish.device, "model": wish.model, "data": wish.data, "seeds": max(wish.seeds, preset.seeds)}
     asked |= {
-        field: getattr(wish, field) for field in ("steps", "items", "answers") if getattr(wish, field) is not None
+        field: getattr(wish, field)
+        for field in ("steps", "items", "answers", "options")
+        if getattr(wish, field) is not None
     }
     by_name = {each.name: each for each in bench("experiment").shipped(registry)}
     choices = tuple(choose.Choice(by_name[name].key, by_name[name], None, "in the preset") for name in names)

@@ -8,7 +8,7 @@ REPORT ?= hubstats-report.html
 
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup setup-dev setup-bench demo test torture lint docs lock snapshot bench-crawl bench-estimates bench-coverage clean
+.PHONY: help setup setup-dev setup-bench demo test torture lint docs lock snapshot bench-crawl bench-estimates bench-report bench-coverage clean
 
 help:
 	@echo "make setup        a working $(BIN)/hubstats, from hashed requirements"
@@ -20,6 +20,7 @@ help:
 	@echo "make docs         write the generated parts of README.md anew"
 	@echo "make bench-crawl  how fast a crawl is, as ratios to a bare loop"
 	@echo "make bench-estimates  how fast estimates and questions are on 3 million repositories, as ratios to a bare count"
+	@echo "make bench-report  how fast the report of 3 million repositories is made and opened, as ratios to the snapshot's"
 	@echo "make bench-coverage  whether the intervals hold the truth, and what the design is worth, by simulation"
 	@echo "make lock         resolve the requirements anew (needs uv)"
 	@echo "make snapshot     rebuild the embedded snapshot from public repositories (MIRRORS=folder, or it clones)"
@@ -84,6 +85,9 @@ bench-crawl: setup-dev
 
 bench-estimates: setup-dev
 	$(BIN)/python -m benchmarks.estimates
+
+bench-report: setup-dev
+	$(BIN)/python -m benchmarks.report
 
 bench-coverage: setup-dev
 	$(BIN)/python -m benchmarks.coverage

@@ -8,12 +8,13 @@ REPORT ?= hubstats-report.html
 
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup setup-dev setup-bench demo test torture lint docs lock snapshot bench-crawl bench-estimates bench-report bench-coverage clean
+.PHONY: help setup setup-dev setup-bench demo example test torture lint docs lock snapshot bench-crawl bench-estimates bench-report bench-coverage clean
 
 help:
 	@echo "make setup        a working $(BIN)/hubstats, from hashed requirements"
 	@echo "make setup-bench  the same with torch and peft, for the bench and its tests"
 	@echo "make demo         set up, read the embedded snapshot into $(DB), write $(REPORT), say what it found"
+	@echo "make example      write reports/example anew: the demo's page, its numbers as CSV, a picture"
 	@echo "make test         set up and run all tests"
 	@echo "make torture      failing servers, killed processes, hostile input, secrets: half an hour, one table"
 	@echo "make lint         lint, format, types, import directions, generated docs"
@@ -53,6 +54,16 @@ $(VENV)/.setup-bench: $(VENV)/.setup-dev requirements/bench.txt
 demo: setup
 	$(BIN)/hubstats crawl snapshot --db $(DB)
 	$(BIN)/hubstats report --db $(DB) --out $(REPORT)
+
+# The published example: the page of the snapshot with the numbers behind each chart, and a picture of the first.
+example: setup-dev
+	rm -rf build/example && mkdir -p build/example
+	$(BIN)/hubstats crawl snapshot --db build/example/hubstats.duckdb
+	find reports/example -name '*.csv' -delete
+	$(BIN)/hubstats report --db build/example/hubstats.duckdb --out reports/example/report.html
+	$(BIN)/hubstats report --db build/example/hubstats.duckdb --format csv --out reports/example
+	$(BIN)/hubstats report --db build/example/hubstats.duckdb --format png --out build/example/pictures
+	cp build/example/pictures/popularity.png reports/example/popularity.png
 
 test: setup-dev
 	$(BIN)/python -m pytest

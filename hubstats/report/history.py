@@ -82,9 +82,7 @@ def history(evidence: Evidence, prose: Row) -> Panel:
         ]
         figure = charts.pairs(
             steps,
-            charts.Header(
-                x="Score \N{MULTIPLICATION SIGN} 100", alt=f"{len(steps)} experiments on {task}, score then and now."
-            ),
+            charts.Header(x=_measured(evidence, task), alt=f"{len(steps)} experiments on {task}, score then and now."),
             start=f"stood on {date}" if date else "before",
             end="stands now",
         )
@@ -130,3 +128,10 @@ def _setting(evidence: Evidence, row: Row) -> str:
     for prefix in ("llama-3.2-3B-", "flux2-klein-"):
         words = words.removeprefix(prefix)
     return f"{charts.short(evidence.name(row['technique']))} {words}"
+
+
+def _measured(evidence: Evidence, task: str) -> str:
+    metrics = {standing.metric for standing in evidence.standings if standing.task == task}
+    if metrics == {"accuracy"}:
+        return "Test accuracy, %"
+    return "Score \N{MULTIPLICATION SIGN} 100"

@@ -35,6 +35,9 @@ FULL = "full_finetuning"
 MOST_VIEWS = 10
 """Popularity counts offered in one chart."""
 
+MOST_TASKS = 6
+"""Benchmarks offered in one chart, published ones before our own of the same name."""
+
 LONGEST_ID = 400
 
 MOST_ROWS = 24
@@ -205,6 +208,14 @@ class Evidence:
         """The standing of published runs on the task with most runs that scores answers."""
         found = [standing for standing in self.standings if not standing.own]
         return max(found, key=lambda standing: (standing.metric == "accuracy", standing.runs), default=None)
+
+
+def further(number: int) -> Gap:
+    """Says that the page leaves out this many benchmarks: it is bounded, whatever the file holds."""
+    words = wording.counted(number, "further benchmark")
+    return Gap(
+        f"{words} of this file {'is' if number == 1 else 'are'} not on the page.", "hubstats query bench_results"
+    )
 
 
 def rows_of(frame: polars.DataFrame) -> list[Row]:

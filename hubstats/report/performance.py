@@ -8,7 +8,20 @@ from typing import Any
 from hubstats import charts
 from hubstats.report import wording
 from hubstats.report.pair_chances import pair_chances
-from hubstats.report.panel import Evidence, Gap, Panel, Row, Table, View, cell, column, rows_of, source_line
+from hubstats.report.panel import (
+    MOST_TASKS,
+    Evidence,
+    Gap,
+    Panel,
+    Row,
+    Table,
+    View,
+    cell,
+    column,
+    further,
+    rows_of,
+    source_line,
+)
 from hubstats.report.standing import OWN, Standing
 from hubstats.store import read_input
 
@@ -36,6 +49,9 @@ def frontier(evidence: Evidence, prose: Row) -> Panel:
         for row in rows:
             groups.setdefault((row["task"], row["model_id"] or ""), []).append(row)
         tasks = [task for task, _ in groups]
+        if len(groups) > MOST_TASKS:
+            missing.append(further(len(groups) - MOST_TASKS))
+        groups = dict(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))[:MOST_TASKS])
         most = max(FEWEST_RUNS, min(MOST_RUNS, MOST_MARKS // (len(origins) * max(len(groups), 1))))
         for (task, model), members in sorted(groups.items()):
             kept = _bounded(
@@ -280,4 +296,7 @@ def _quantile(degrees: int | None) -> float:
 
 
 def _chance_cell(chance: float | None) -> Any:
-    return None if chance is None else cell(f"{chance:.0%}", chance)
+    if chance is None:
+        return None
+    # Of so many draws all may be on it, and the chance is still not 1.
+    return cell("over 99%" if chance > 0.99 else f"{chance:.0%}", chance)

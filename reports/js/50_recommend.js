@@ -127,14 +127,14 @@
       says: [`${choice.name}: ${scoreWords(choice.score, contest.metric)} on ${contest.task}`, choice.experiment, `run on ${choice.run_on}`, ...choice.can] }));
     const spread = known(choice.low) ? `${scoreWords(choice.low, contest.metric).replace("%", "")}\u2013${scoreWords(choice.high, contest.metric)}` : null;
     const place = { level: "level", behind: `\u2212${(choice.behind * 100).toFixed(1)}`, unknown: "not known" }[choice.place];
-    return make("tr", { className: choice.place === "level" ? "level" : "" }, make("th", { scope: "row" }, open), score, cell(spread, "number"),
-      ...(unknown ? [] : [cell(place, choice.place === "behind" ? "number" : "brief")]),
-      cell(known(choice.memory) ? gigabytes(choice.memory) : null, "number"), cell(known(choice.time) ? minutes(choice.time) : null, "number"),
+    return make("tr", { className: choice.place === "level" ? "level" : "" }, make("th", { scope: "row" }, open), score,
+      ...(unknown ? [] : [cell(place, "number")]),
+      cell(known(choice.memory) ? gigabytes(choice.memory) : null, "number"), cell(known(choice.time) ? minutes(choice.time) : null, "number"), cell(spread, "number"),
       cell(known(choice.total_time) ? minutes(choice.total_time) : null, "number"), cell(known(choice.size) ? sized(choice.size) : null, "number"),
       cell(known(choice.learning_rate) ? String(choice.learning_rate) : null, "number"), cell(String(choice.settings), "number"),
       ...(unknown ? [cell(choice.unknown.join("; "), "long")] : []));
   };
-  const heads = (unknown) => [["Technique"], ["Score", true], ["95% interval", true], ...(unknown ? [] : [["Against the best"]]), ["Peak memory", true], ["Training", true], ["Whole run", true], ["Checkpoint", true], ["Learning rate", true], ["Settings run", true], ...(unknown ? [["What is not known"]] : [])];
+  const heads = (unknown) => [["Technique"], ["Score", true], ...(unknown ? [] : [["Against the best", true]]), ["Peak memory", true], ["Training", true], ["95% interval", true], ["Whole run", true], ["Checkpoint", true], ["Learning rate", true], ["Settings run", true], ...(unknown ? [["What is not known"]] : [])];
 
   const listed = (choices, contest, source, caption, unknown) => {
     if (!choices.length) return [];

@@ -71,8 +71,9 @@ example: setup-dev
 	$(BIN)/hubstats report --db build/example/hubstats.duckdb --format png --out build/example/pictures
 	cp build/example/pictures/popularity.png reports/example/popularity.png
 
+# JOBS=0 for all in one process.
 test: setup-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(or $(JOBS),auto) --dist loadfile
 
 # PLANS=faults for one of them; SEED=1 for other faults and other moments.
 torture: setup-dev

@@ -58,7 +58,7 @@ _LESSON = re.compile(
     re.MULTILINE,
 )
 _EXPLAINS = re.compile(
-    r"\A\W*(?:#[^\n]*\n)?\W*[^.\n]{0,60}\b(?:is|are)\s(?:an?\s)?(?:[\w\-]+\s){0,3}"
+    r"\A(?:\W{0,40}[^\n]{0,200}\n)?\W{0,40}[^.\n]{0,60}\b(?:is|are)\s(?:an?\s)?(?:[\w\-]+\s){0,3}"
     r"(?:techniques?|methods?|approach(?:es)?)\s(?:for|to|that|of|which)\b"
 )
 """A text that begins with what a technique is: `Textual Inversion is a technique for capturing concepts`."""

@@ -885,6 +885,9 @@ HOSTILE = {
     "offers in pictures": ("", "![a](b "),
     "commands": ("# Training\n```\n", "--lora lora\n"),
     "trees": ("```\n", "├── a # LoRA adapter\n"),
+    "boxes": ("Trained with QLoRA.\n```\n", "│ a + LoRA │\n"),
+    "cells": ("", "| fine-tuned a (via LoRA) | b | c |\n"),
+    "algorithms": ("", "LyCORIS Config\n```json\n"),
     "keys": ("", "we fine-tune with - LoRA: "),
 }
 

@@ -160,6 +160,15 @@ _PROJECT_WITH = re.compile(
 _TUNING_AFTER = re.compile(r"^[\s\-](?:based )?(?:fine-?tuning|finetuning)\b")
 """`This project finds faulty meters using Phi-3 with LoRA fine-tuning.`"""
 _TUNED_AS = re.compile(r"\b(?:fine-?tuned|finetuned|trained)\s?[(]\s?$|\bunder(?:went|goes|gone)\s(?:[\w\-]+\s){0,3}$")
+_MEANS_OF_TUNING = re.compile(
+    r"\b(?:employing|applying|performing|adopting|using|via|through)\s(?:[\w\-]+\s){0,3}"
+    r"(?:fine-?tuning|finetuning|training)\s(?:[(]\w+[)]\s)?(?:with|using|via|by|through)\s(?:[\w\-]+\s){0,2}$"
+)
+"""`We took that framework, employing supervised fine-tuning (SFT) with LoRA.`"""
+_TRAINING_IS_BASED = re.compile(
+    r"\b(?:the |our |this |its )?(?:model |adapter )?(?:fine-?tuning|finetuning|training|adapter|model)\s(?:is|was)\s"
+    r"(?:\w+\s)?based on\s(?:the\s)?$"
+)
 _TUNED_BY = re.compile(r"\b(?:fine-?tuned|finetuned|trained)\s(?:[\w\-./+]+\s){1,5}[(]\s?$")
 _TUNED_BY_AFTER = re.compile(r"^\s?[),;:→/](?![^()]*\bor\b)")
 """`Fine-tuned Qwen 7B (QLoRA, then DPO)`; not `fine-tuned models (LoRA or full)`."""
@@ -369,6 +378,8 @@ def stated(context: Context) -> bool:
     if _OPENS.search(context.before) and _OPENS_AFTER.search(context.after):
         return True
     if _THE.search(context.before) and _TUNED_MODEL.search(context.after):
+        return not advised(context)
+    if _MEANS_OF_TUNING.search(context.before) or _TRAINING_IS_BASED.search(context.before):
         return not advised(context)
     if _TUNED_BY.search(context.before) and _TUNED_BY_AFTER.search(context.after):
         return not advised(context)

@@ -34,7 +34,8 @@ _TOLD = re.compile(
 )
 _OFFER = re.compile(
     r"\b(?:supports|supporting|supported|support for|toolkit|toolbox|library|framework|platform|package|easily|easy"
-    r"|tutorials?|courses?|books?|guides?|lectures?|examples?|collection|curated|awesome|list of|survey|plug-?in"
+    r"|tutorials?|courses?|books?|guides?|lectures?|examples?|collection|curated|awesome|survey|plug-?in"
+    r"|lists? of (?:papers|resources|tools|methods|models|libraries)"
     r"|one-click|your own)\b|支持|教程|平台|框架|工具"
 )
 _OF_TRAINING = re.compile(
@@ -49,6 +50,12 @@ _ROW_OF_USE = re.compile(
     r"(?: method| technique| strategy)?[\s*`]*\|[^|\n]{0,60}$",
     re.IGNORECASE,
 )
+_TUNED_CELL = re.compile(r"\bfine-?tuned\b[^|\n]{0,60}\b(?:via|with|using|by|through)\s$|[(+]\s?$", re.IGNORECASE)
+_TUNED_CELL_AFTER = re.compile(r"[ \-](?:fine-?tuned|adapter)\b", re.IGNORECASE)
+_OF_CHECKPOINTS = re.compile(
+    r"\b(?:our|trained|released|fine-?tuned)\s(?:\w+\s)?(?:checkpoints|weights|models|adapters)\b", re.IGNORECASE
+)
+"""The heading above a table of what was trained."""
 _DEFINITION = re.compile(
     r"[\w \-()*_`]{0,40}?\b(?:(?:is|are)(?! (?:used|applied|employed|performed|done|trained|added|attached))|allows?"
     r"|makes?|reduces?|helps?|enables?|works?|needs?|requires?|adds?|freezes?|injects?|introduces?|decomposes?|takes?"
@@ -74,6 +81,7 @@ _COMMENT = re.compile(
     r"[^\n#]{0,200}#[^\n]{0,100}\b(?:our|my|the|trained|fine-?tuned)\s(?:[\w\-]+\s){0,2}$", re.IGNORECASE
 )
 """`# Load our LoRA adapter`"""
+_MERGES = re.compile(r"\bmerges?\s(?:the\s)?$", re.IGNORECASE)
 _FOUR_BITS = re.compile(r"\b(?:4[-\u2011]?bit|nf4)[\s,(]{1,2}$", re.IGNORECASE)
 ENOUGH_OF_TRAINING = 2
 """Different words of training without which a text does not tell of one."""
@@ -96,7 +104,10 @@ def sole_technique(
     told = [(item, rule) for item, rule in told if rule not in _SILENT]
     rules = {rule for _, rule in told}
     bases = {registry.base(item.technique).key for item, _ in told}
-    if len(bases) != 1 or rules & _AGAINST or any(item.use for item in said):
+    # A plan for another part does not undo what a table says of a part that is there.
+    firm = [item for item, rule in told if rule in ("table", *_SPOKEN) and _is_firm(card, item)]
+    against = _AGAINST - {"future"} if firm else _AGAINST
+    if len(bases) != 1 or rules & against or any(item.use for item in said):
         return []
     files = _ADAPTER_FILE.search(card, front.body) is not None
     spoken = [
@@ -113,6 +124,8 @@ def sole_technique(
         return own
     if _OFFER.search(opening) is not None:
         return []
+    if firm:
+        return firm
     if files and (spoken or named):
         return spoken or named
     tells = _TUNED.search(opening) is not None or _TOLD.search(card, front.body) is not None
@@ -140,8 +153,10 @@ def beside_kin(card: str, structure: Structure, items: Sequence[Evidence], regis
         start, end = item.start or 0, item.end or 0
         before = card[_line_start(card, start) : start]
         if rule == "code":
-            said = _in_diagram(card, structure, item) or (
-                _COMMENT.fullmatch(before) is not None and _OWN_PART.match(card, end) is not None
+            said = (
+                _in_diagram(card, structure, item)
+                or _MERGES.search(before) is not None
+                or (_COMMENT.fullmatch(before) is not None and _OWN_PART.match(card, end) is not None)
             )
         elif technique.kind == "recipe":
             said = _FOUR_BITS.search(before) is not None and not _defines(card, item)
@@ -182,12 +197,33 @@ def _says_what_it_is(card: str, structure: Structure, item: Evidence) -> bool:
     start, end = item.start or 0, item.end or 0
     begin = _line_start(card, start)
     if item.kind == "prose":
-        return _ROW_OF_USE.match(card, begin, start) is not None or is_arm(card, start, end)
+        return (
+            _ROW_OF_USE.match(card, begin, start) is not None
+            or _in_tuned_cell(card, begin, start, end)
+            or (_OF_CHECKPOINTS.search(structure.heading(start)) is not None and card[begin:start].lstrip()[:1] == "|")
+            or is_arm(card, start, end)
+        )
     if structure.section(start) == "training" and _COMMAND.search(card, max(begin, start - 40), end + 40) is not None:
         return True
     if _in_diagram(card, structure, item):
         return True
     return _TREE.match(card, begin, start) is not None and _IN_TREE.match(card, end, end + 60) is not None
+
+
+def _is_firm(card: str, item: Evidence) -> bool:
+    start, end = item.start or 0, item.end or 0
+    return _in_tuned_cell(card, _line_start(card, start), start, end) or _in_row_of_files(card, item)
+
+
+def _in_tuned_cell(card: str, begin: int, start: int, end: int) -> bool:
+    """`| Captioner | fine-tuned Qwen (via LoRA) |`, `| Model | Gemma (LoRA fine-tuned) |`."""
+    if card[begin:start].lstrip()[:1] != "|":
+        return False
+    cell = card[max(begin, card.rfind("|", begin, start) + 1) : start]
+    before = _TUNED_CELL.search(cell)
+    if before is None:
+        return False
+    return before[0].strip() not in ("(", "+") or _TUNED_CELL_AFTER.match(card, end) is not None
 
 
 def _tells_of_training(card: str, front: FrontMatter, spoken: Sequence[Evidence]) -> bool:

@@ -185,6 +185,13 @@ def import_(
         ),
     ],
     revision: Annotated[str | None, typer.Option(help="Commit to read, for code and datasets.")] = None,
+    keep_text: Annotated[
+        bool,
+        typer.Option(
+            "--keep-text",
+            help="Of a dump: keep the text of every card in the file, not only of those that name or show a technique.",
+        ),
+    ] = False,
     db: Db = DEFAULT_DB,
     format: RowFormat = Format.table,
 ) -> None:
@@ -192,7 +199,7 @@ def import_(
     from hubstats import pipeline
     from hubstats.records import SourceOptions
 
-    options = SourceOptions(path=path, revision=revision)
+    options = SourceOptions(path=path, revision=revision, keep_text=keep_text)
     with _progress() as progress:
         reports = pipeline.crawl(db, [kind.value], options, progress)
     _print_reports(reports, format)

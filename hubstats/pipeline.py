@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -25,7 +26,7 @@ from filelock import FileLock, Timeout
 from hubstats import __version__, sampling
 from hubstats.errors import ConfigError, SourceError, StoreBusy, StoreError
 from hubstats.records import Basis, Document, NotEstimated, Page, Record, SourceOptions, Subject
-from hubstats.sources import SampledSource, Source, open_source, require
+from hubstats.sources import BulkSource, SampledSource, Source, open_source, require
 from hubstats.spool import Spool, discard
 from hubstats.store import Store, read_input, wait_for
 
@@ -40,6 +41,9 @@ DRAIN_SECONDS = 5.0
 DETECT_BATCH = 5_000
 DETECT_CHARACTERS = 32_000_000
 """Bounds of what detection holds in memory at once."""
+
+LARGE_DUMP = 20_000
+"""Rows of a bulk file from which on starting other processes is worth it."""
 
 State = Literal["done", "interrupted", "failed", "skipped"]
 
@@ -227,9 +231,7 @@ def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Prog
     reports: list[Report] = []
     with Writer(db, progress) as writer:
         for name in chosen:
-            source = open_source(
-                name, replace(options, extra={"known_files": _known_files(writer, name)}), progress.say
-            )
+            source = open_source(name, replace(options, extra=_extra(writer, name, options)), progress.say)
             reason = source.unavailable()
             if reason is not None:
                 reports.append(Report(source.name, "skipped", reason))
@@ -248,6 +250,35 @@ def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Prog
     return reports
 
 
+def _extra(writer: Writer, source: str, options: SourceOptions) -> dict[str, Any]:
+    """What the store knows that a source need not fetch, and how its rows will be read."""
+    from hubstats.detect import DETECTOR_VERSION
+
+    # A dump whose cards' text is not kept is read again for another detector, and to keep it.
+    reader = f" {DETECTOR_VERSION}{' text' if options.keep_text else ''}"
+    return {"known_files": _known_files(writer, source), "reader": reader}
+
+
+def _judged(writer: Writer, source: BulkSource, pages: Iterator[Page], *, keep_text: bool) -> Iterator[Page]:
+    """The pages of a bulk file with verdicts and evidence; on all processors when it is a large one."""
+    from hubstats.detect.bulk import Bulk
+    from hubstats.detect.stream import Stream
+    from hubstats.engines import cores, open_engine
+    from hubstats.techniques import load
+
+    first = next(pages, None)
+    if first is None:
+        return
+    bulk = Bulk(load(), source.name)
+    with writer.store() as store:
+        known = store.frame(read_input("weight_files"), {"source": source.name})
+    known = known.filter(known["weight_files"].list.eval(bulk.weights).list.any())
+    stream = Stream(bulk, source.name, source.clean, keep_text=keep_text, weight_files=known)
+    workers = cores() if (first.expected or 0) >= LARGE_DUMP else 1
+    with open_engine("local", workers=workers, notify=writer.progress.say) as engine:
+        yield from stream.pages(chain([first], pages), engine)
+
+
 def _known_files(writer: Writer, source: str) -> dict[tuple[str, str], str]:
     """Code files whose content is in the store, (repository, path) -> blob hash: these are not fetched again."""
     with writer.store() as store:
@@ -264,7 +295,10 @@ def _crawl_source(writer: Writer, source: Source, options: SourceOptions) -> Rep
         cursors = {} if options.refresh else store.cursors(source.name)
         crawl_id = _begin(store, source, options)
     try:
-        _take(writer, source.name, source.pages(cursors), report, source.name)
+        pages = source.pages(cursors)
+        if isinstance(source, BulkSource):
+            pages = _judged(writer, source, pages, keep_text=options.keep_text)
+        _take(writer, source.name, pages, report, source.name)
         if isinstance(source, SampledSource):
             writer.settle()
             subjects = draw_sample(writer, source.name, options)
@@ -296,6 +330,8 @@ def _take(
             writer.append(source, page)
             for record in page.records:
                 report.records[record.TABLE] += 1
+            for table, rows in page.tables.items():
+                report.records[table] += len(rows)
             writer.progress.advance(task, len(page.records) if page.items is None else page.items, page.expected)
     finally:
         close = getattr(pages, "close", None)

@@ -207,6 +207,13 @@ def import_(
         ),
     ],
     revision: Annotated[str | None, typer.Option(help="Commit to read, for code and datasets.")] = None,
+    keep_text: Annotated[
+        bool,
+        typer.Option(
+            "--keep-text",
+            help="Of a dump: keep the text of every card in the file, not only of those that name or show a technique.",
+        ),
+    ] = False,
     engine: Where = EngineName.local,
     address: Address = None,
     workers: Processes = None,
@@ -222,7 +229,7 @@ def import_(
     from hubstats.engines import open_engine
     from hubstats.records import SourceOptions
 
-    options = SourceOptions(path=path, revision=revision)
+    options = SourceOptions(path=path, revision=revision, keep_text=keep_text)
     with _progress() as progress:
         chosen = open_engine(engine.value, workers=workers, address=address, notify=progress.say)
         reports = pipeline.crawl(db, [kind.value], options, progress, chosen)

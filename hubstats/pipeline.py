@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -26,7 +27,7 @@ from hubstats import __version__, sampling
 from hubstats.engines import Engine, open_engine
 from hubstats.errors import ConfigError, EngineError, SourceError, StoreBusy, StoreError
 from hubstats.records import Basis, Document, NotEstimated, Page, Record, SourceOptions, Subject
-from hubstats.sources import SampledSource, Source, open_source, require
+from hubstats.sources import BulkSource, SampledSource, Source, open_source, require
 from hubstats.spool import Spool, discard
 from hubstats.store import Store, read_input, wait_for
 
@@ -41,6 +42,9 @@ DRAIN_SECONDS = 5.0
 DETECT_BATCH = 5_000
 DETECT_CHARACTERS = 32_000_000
 """Bounds of what detection holds in memory at once."""
+
+LARGE_DUMP = 20_000
+"""Rows of a bulk file from which on starting other processes is worth it."""
 
 State = Literal["done", "interrupted", "failed", "skipped"]
 
@@ -236,8 +240,7 @@ def crawl(
     reports: list[Report] = []
     with engine or open_engine("local", workers=1) as workers, Writer(db, progress) as writer:
         for name in chosen:
-            extra = {"known_files": _known_files(writer, name), "engine": workers}
-            source = open_source(name, replace(options, extra=extra), progress.say)
+            source = open_source(name, replace(options, extra=_extra(writer, name, options, workers)), progress.say)
             reason = source.unavailable()
             if reason is not None:
                 reports.append(Report(source.name, "skipped", reason))
@@ -245,7 +248,7 @@ def crawl(
             if isinstance(source, SampledSource):
                 with writer.store() as store:  # another design is refused before hours of listing, not after
                     sample_design(store, source.name, options)
-            report = _crawl_source(writer, source, options)
+            report = _crawl_source(writer, source, options, workers)
             if not names and report.state == "failed" and not report.records and report.message:
                 report.state = "skipped"
             reports.append(report)
@@ -254,6 +257,36 @@ def crawl(
         detect(writer, workers)
         estimate(writer)
     return reports
+
+
+def _extra(writer: Writer, source: str, options: SourceOptions, engine: Engine) -> dict[str, Any]:
+    """What the store knows that a source need not fetch, how its rows will be read, and where."""
+    from hubstats.detect import DETECTOR_VERSION
+
+    # A dump whose cards' text is not kept is read again for another detector, and to keep it.
+    reader = f" {DETECTOR_VERSION}{' text' if options.keep_text else ''}"
+    return {"known_files": _known_files(writer, source), "reader": reader, "engine": engine}
+
+
+def _judged(
+    writer: Writer, source: BulkSource, pages: Iterator[Page], engine: Engine, *, keep_text: bool
+) -> Iterator[Page]:
+    """The pages of a bulk file with verdicts and evidence."""
+    from hubstats.detect.bulk import Bulk
+    from hubstats.detect.stream import Stream
+    from hubstats.techniques import load
+
+    first = next(pages, None)
+    if first is None:
+        return
+    bulk = Bulk(load(), source.name)
+    with writer.store() as store:
+        known = store.frame(read_input("weight_files"), {"source": source.name})
+    known = known.filter(known["weight_files"].list.eval(bulk.weights).list.any())
+    stream = Stream(bulk, source.name, source.clean, keep_text=keep_text, weight_files=known)
+    if engine.name == "local" and (first.expected or 0) < LARGE_DUMP:
+        engine = open_engine("local", workers=1)
+    yield from stream.pages(chain([first], pages), engine)
 
 
 def _known_files(writer: Writer, source: str) -> dict[tuple[str, str], str]:
@@ -265,14 +298,17 @@ def _known_files(writer: Writer, source: str) -> dict[tuple[str, str], str]:
     return {(repo, path): sha for repo, path, sha in known.iter_rows()}
 
 
-def _crawl_source(writer: Writer, source: Source, options: SourceOptions) -> Report:
+def _crawl_source(writer: Writer, source: Source, options: SourceOptions, engine: Engine) -> Report:
     report = Report(source.name, "done")
     started = time.monotonic()
     with writer.store() as store:
         cursors = {} if options.refresh else store.cursors(source.name)
         crawl_id = _begin(store, source, options)
     try:
-        _take(writer, source.name, source.pages(cursors), report, source.name)
+        pages = source.pages(cursors)
+        if isinstance(source, BulkSource):
+            pages = _judged(writer, source, pages, engine, keep_text=options.keep_text)
+        _take(writer, source.name, pages, report, source.name)
         if isinstance(source, SampledSource):
             writer.settle()
             subjects = draw_sample(writer, source.name, options)
@@ -304,6 +340,8 @@ def _take(
             writer.append(source, page)
             for record in page.records:
                 report.records[record.TABLE] += 1
+            for table, rows in page.tables.items():
+                report.records[table] += len(rows)
             writer.progress.advance(task, len(page.records) if page.items is None else page.items, page.expected)
     finally:
         close = getattr(pages, "close", None)

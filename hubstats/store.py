@@ -175,30 +175,32 @@ class Store:
         """
         last_page = spool.repair(segment)
         files = {path.stem: path for path in sorted(segment.glob("*.ndjson")) if path.stat().st_size}
+        frames = spool.frames(segment, last_page)
+        tables = sorted({*files, *frames})
         # A card or config that could be read after all is no failure any more.
-        read_after_all = [table for table in ("model_card", "adapter_config") if table in files]
-        unknown = set(files) - set(record_classes()) - {spool.CURSOR_TABLE}
+        read_after_all = [table for table in ("model_card", "adapter_config") if table in tables]
+        unknown = set(tables) - set(record_classes()) - {spool.CURSOR_TABLE}
         if unknown:
             raise StoreError(f"{segment} holds rows for {', '.join(sorted(unknown))}, which this version does not know")
         rows = 0
         try:
             with self.transaction():
-                for table, path in files.items():
-                    self._stage(table, path, last_page)
-                for table in files:
+                for table in tables:
+                    self._stage(table, files.get(table), frames.get(table, ()), last_page)
+                for table in tables:
                     self._remove_owned(table)
                 for table in read_after_all:
                     self._run(
                         f'DELETE FROM failure WHERE EXISTS (SELECT 1 FROM temp."staged_{table}" AS staged'
                         " WHERE staged.source = failure.source AND staged.model_id = failure.subject_id)"
                     )
-                for table in files:
+                for table in tables:
                     rows += self._take_in(table)
         except StoreError as error:
             raise StoreError(f"cannot take in {segment}: {error}") from error
         finally:
             with suppress(StoreError):
-                for table in files:
+                for table in tables:
                     self._run(f'DROP TABLE IF EXISTS temp."staged_{table}"')
         return rows
 
@@ -213,17 +215,41 @@ class Store:
     def _key(self, table: str) -> tuple[str, ...]:
         return ("source", "scope") if table == spool.CURSOR_TABLE else record_classes()[table].KEY
 
-    def _stage(self, table: str, path: Path, last_page: int) -> None:
+    def _stage(self, table: str, lines: Path | None, frames: Sequence[tuple[int, Path]], last_page: int) -> None:
         columns = self._columns(table) | {spool.PAGE_COLUMN: "BIGINT"}
-        kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
-        key = ", ".join(self._key(table))
+        staged = f'temp."staged_{table}"'
+        if lines is None:
+            listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+            self._run(f'CREATE TEMP TABLE "staged_{table}" ({listed})')
+        else:
+            kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
+            self._run(
+                f"CREATE TEMP TABLE \"staged_{table}\" AS SELECT * FROM read_json(?, format = 'newline_delimited',"
+                f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES}) WHERE {spool.PAGE_COLUMN} <= {last_page}",
+                [str(lines)],
+            )
+        for page, path in frames:
+            self._stage_frame(staged, page, path)
         # The last page that wrote a key wins, whole: a file read twice keeps the imports of its last reading.
-        self._run(
-            f"CREATE TEMP TABLE \"staged_{table}\" AS SELECT * FROM read_json(?, format = 'newline_delimited',"
-            f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES}) WHERE {spool.PAGE_COLUMN} <= {last_page}"
-            f" QUALIFY rank() OVER (PARTITION BY {key} ORDER BY {spool.PAGE_COLUMN} DESC) = 1",
-            [str(path)],
+        key = ", ".join(f'"{name}"' for name in self._key(table))
+        several = (
+            f"SELECT {key} FROM {staged} GROUP BY {key} HAVING min({spool.PAGE_COLUMN}) < max({spool.PAGE_COLUMN})"
         )
+        if self._rows(f"SELECT EXISTS({several})")[0][0]:
+            newest = f"rank() OVER (PARTITION BY {key} ORDER BY {spool.PAGE_COLUMN} DESC) = 1"
+            self._run(f'CREATE OR REPLACE TEMP TABLE "staged_{table}" AS SELECT * FROM {staged} QUALIFY {newest}')
+
+    def _stage_frame(self, staged: str, page: int, path: Path) -> None:
+        from pyarrow import ipc
+
+        with ipc.open_file(str(path)) as stored:
+            rows = stored.read_all()
+            with _told(self.path):
+                self._connection.register("page_rows", rows)
+                try:
+                    self._run(f"INSERT INTO {staged} BY NAME SELECT *, {page} AS {spool.PAGE_COLUMN} FROM page_rows")
+                finally:
+                    self._connection.unregister("page_rows")
 
     def _remove_owned(self, table: str) -> None:
         for owned, columns in OWNED.get(table, ()):

@@ -68,7 +68,7 @@ _PEFT_WROTE = re.compile(
     r"^#{1,6} Framework versions[ \t]*\r?\n(?:[ \t\r]*\n|[-*] [^\n]{1,80}\n){0,12}?[-*] PEFT:? \d", re.M
 )
 _MODEL_ID = "# Model Card for Model ID"
-_TRAINER = "generated automatically according to the information the Trainer had access to"
+TRAINER = "generated automatically according to the information the Trainer had access to"
 _BITSANDBYTES = "quantization config was used during training"
 _SETTING = re.compile(
     r"^(?P<indent>[ \t>]{0,12})(?:[-*][ \t]+)?(?P<quote>[`'\"]?)(?P<key>[a-z_0-9]{4,40})(?P=quote)"
@@ -110,6 +110,8 @@ _LYCORIS_ALGORITHMS = {
     "diag-oft": "lycoris_diag_oft",
     "full": "full_finetuning",
 }
+SETTINGS = ("load_in_4bit", "finetuning_type", *_TRUE_SETTINGS, *_NUMBER_SETTINGS)
+"""Keys of settings without which no setting shows a technique; `adapter` is one more."""
 UNNAMED_RULES = frozenset({"trainer:load_in_4bit", "name:repository"})
 """Rules whose evidence follows from a text that does not name the technique."""
 MAX_SETTINGS = 4_000
@@ -129,7 +131,7 @@ def template_of(text: str, tags: Iterable[str], library: str | None) -> str | No
             return name
     if ("PEFT" in text and _PEFT.search(text)) or (library == "peft" and _MODEL_ID in text):
         return "peft"
-    return "transformers" if _TRAINER in text else None
+    return "transformers" if TRAINER in text else None
 
 
 def peft_wrote(card: str, body: int) -> bool:

@@ -58,6 +58,15 @@ class SampledSource(Source, Protocol):
         ...
 
 
+@runtime_checkable
+class BulkSource(Source, Protocol):
+    """A source whose pages hold frames (`Page.tables`), hub_model and model_card row by row for the same repositories."""
+
+    def clean(self, text: str) -> str:
+        """The text of a card as it is kept and judged, from that in a frame."""
+        ...
+
+
 def discover() -> tuple[str, ...]:
     """Names of all sources, sorted."""
     return tuple(sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_")))

@@ -5,18 +5,20 @@ interpreter and of what is installed beside it, drawn by a seed; each has a line
 blob as another, and of every thousand a few import peft and a few only speak of it.
 
 hubstats      the whole command `hubstats import --kind code PATH`, from its start to the closed DuckDB file
-naive         one process that gives every file to `ast.parse` and looks at every import (hubstats.evaluate.walk); done
-              for a sample of the files and scaled to all of them
-naive, pool   the same shared out by multiprocessing.Pool over all cores
+ast.parse     one process that reads every file and gives it to `ast.parse`, and does nothing with the tree
+walk          the same, and looks at every import in it: the plainest program with our result (hubstats.evaluate.walk)
+walk, pool    that shared out over all cores
 bytes         only the reading of the same place: open and read, git cat-file, Parquet's column: nobody can be faster
 
-The naive ones read from the folder, which is the fastest of the three to read from. What hubstats found is compared
+The first three are done for a sample of the files and scaled to all of them; they read from the folder, which is the
+fastest of the three to read from. What hubstats found is compared
 with what the walk finds, name for name, over the sample and every file in which the letters peft stand.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import platform
@@ -28,8 +30,11 @@ import sys
 import sysconfig
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -130,14 +135,19 @@ def make_parquet(corpus: Corpus, place: Path) -> None:
     """Every file a row, with the columns of public code corpora."""
     schema = pyarrow.schema([(name, pyarrow.string()) for name in ("content", "path", "repo_name", "language")])
     with parquet.ParquetWriter(place, schema, compression="zstd") as writer:
-        rows: list[tuple[str, str, str, str]] = []
-        for path, text in corpus:
-            rows.append((text.decode(), path, "corpus", "Python"))
-            if len(rows) == ROW_GROUP:
-                writer.write_table(pyarrow.Table.from_arrays(list(map(pyarrow.array, zip(*rows))), schema=schema))
-                rows.clear()
-        if rows:
-            writer.write_table(pyarrow.Table.from_arrays(list(map(pyarrow.array, zip(*rows))), schema=schema))
+        for rows in batched(corpus, ROW_GROUP):
+            columns = zip(*((text.decode(), path, "corpus", "Python") for path, text in rows), strict=True)
+            writer.write_table(pyarrow.Table.from_arrays([pyarrow.array(column) for column in columns], schema=schema))
+
+
+MAKERS = {"folder": make_folder, "git": make_git, "parquet": make_parquet}
+
+
+def batched(corpus: Corpus, size: int) -> Iterator[list[tuple[str, bytes]]]:
+    """The files in lists of `size`."""
+    files = iter(corpus)
+    while rows := list(islice(files, size)):
+        yield rows
 
 
 # --- what is measured -----------------------------------------------------------------------------------------------
@@ -168,6 +178,15 @@ def naive(paths: list[str]) -> list[Name]:
         data = Path(path).read_bytes()
         found += [Name("/".join(path.split("/")[-2:]), *one) for one in walk(data) or ()]
     return found
+
+
+def parse(paths: list[str]) -> None:
+    """Parses the files."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for path in paths:
+            with suppress(SyntaxError, ValueError, RecursionError):
+                ast.parse(Path(path).read_bytes())
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -232,13 +251,14 @@ def compare(corpus: Corpus, folder: Path, places: dict[str, Path], sample: int, 
     truth = sorted(set(naive(sorted({*drawn, *speaking}))), key=repr)
     sizes = sum(os.path.getsize(path) for path in drawn) * scale  # noqa: PTH202
     print(f"{len(paths):,} files, {sizes / 1e9:.2f} GB of text, {len(speaking):,} with the letters peft; {machine()}")
-    print(f"naive on a sample of {len(drawn):,}, scaled; {runs} runs each, in turn: median (least to most)")
-    single, pool = [], []
+    print(f"the first three on a sample of {len(drawn):,}, scaled; {runs} runs each, in turn: median (least to most)")
+    parsed, single, pool = [], [], []
     ours: dict[str, list[float]] = {name: [] for name in places}
     floor: dict[str, list[float]] = {name: [] for name in places}
     peak: dict[str, float] = {}
     readers = {"folder": read_folder, "git": read_git, "parquet": read_parquet}
     for run in range(runs):
+        parsed.append(timed(lambda: parse(drawn)) * scale)
         single.append(timed(lambda: naive(drawn)) * scale)
         pool.append(timed(lambda: pooled(drawn)) * scale)
         for name, place in places.items():
@@ -251,13 +271,14 @@ def compare(corpus: Corpus, folder: Path, places: dict[str, Path], sample: int, 
             if found != truth:
                 raise SystemExit(f"{name}: hubstats and the walk differ: {set(found) ^ set(truth)}")
             db.unlink()
-    print(f"  {'naive, one process':<22}{spread(single, 's')}")
-    print(f"  {'naive, pool':<22}{spread(pool, 's')}")
+    for what, seconds in (("ast.parse", parsed), ("walk", single), ("walk, pool", pool)):
+        print(f"  {what:<22}{spread(seconds, 's')}")
     for name in places:
         print(
             f"  {'hubstats, ' + name:<22}{spread(ours[name], 's'):<34}"
-            f"{ratio(single, ours[name]):>6.1f}x naive  {ratio(pool, ours[name]):>6.1f}x pool  "
-            f"{ratio(ours[name], floor[name]):>5.2f}x bytes ({statistics.median(floor[name]):.1f} s)  "
+            f"ast.parse {ratio(parsed, ours[name]):.1f}x  walk {ratio(single, ours[name]):.1f}x  "
+            f"pool {ratio(pool, ours[name]):.1f}x  "
+            f"{ratio(ours[name], floor[name]):.1f}x of bytes ({statistics.median(floor[name]):.1f} s)  "
             f"{peak[name]:.0f} MB"
         )
     print(f"  the same {len(truth):,} names by the walk and by hubstats from each place")
@@ -285,9 +306,7 @@ def main() -> None:
     options.add_argument("--sample", type=int, default=4_000, help="files of the naive baselines")
     options.add_argument("--runs", type=int, default=3)
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument(
-        "--places", nargs="+", default=["folder", "git", "parquet"], choices=["folder", "git", "parquet"]
-    )
+    options.add_argument("--places", nargs="+", default=list(MAKERS), choices=list(MAKERS))
     options.add_argument("--keep", type=Path, help="make the files here and leave them for the next time")
     options.add_argument("--make", action="store_true", help="make the files and do nothing else")
     asked = options.parse_args()
@@ -295,13 +314,12 @@ def main() -> None:
     scratch = Path(tempfile.mkdtemp(prefix="hubstats-bench-code-"))
     base = asked.keep or scratch
     base.mkdir(parents=True, exist_ok=True)
-    at = {name: base / f"{asked.files}-{asked.seed}.{name}" for name in ("folder", "git", "parquet")}
-    makers = {"folder": make_folder, "git": make_git, "parquet": make_parquet}
+    at = {name: base / f"{asked.files}-{asked.seed}.{name}" for name in MAKERS}
     try:
         for name in ["folder", *(name for name in asked.places if name != "folder")]:
             done = base / f"{at[name].name}.made"
             if not done.exists():
-                makers[name](corpus, at[name])
+                MAKERS[name](corpus, at[name])
                 done.write_text(json.dumps({"files": asked.files}))
         if not asked.make:
             compare(corpus, at["folder"], {name: at[name] for name in asked.places}, asked.sample, asked.runs, scratch)

@@ -86,6 +86,7 @@ class Ray:
     ) -> Iterator[Result]:
         """See Engine.map."""
         mailbox = self._mailbox() if hear is not None else None
+        letters: list[Any] = []
         source = iter(items)
         order: deque[_Task[Item, Result]] = deque()
         running: dict[Any, _Task[Item, Result]] = {}
@@ -98,8 +99,8 @@ class Ray:
                     return
                 if not order[0].result and order[0].error is None:
                     self._gather(running, lost)
-                    if hear is not None:
-                        self._listen(mailbox, hear)
+                if hear is not None:
+                    self._listen(mailbox, letters, hear, PATIENCE if not running else 0)
                 while order and (order[0].result or order[0].error):
                     task = order.popleft()
                     if task.error is not None:
@@ -217,10 +218,16 @@ class Ray:
         here = On(self._ray.get_runtime_context().get_node_id(), soft=True)
         return self._ray.remote(_Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
 
-    def _listen(self, mailbox: Any, hear: Callable[[Any], None]) -> None:
+    def _listen(self, mailbox: Any, asked: list[Any], hear: Callable[[Any], None], patience: float) -> None:
+        """Hears what has been said; what is not there within `patience` is waited for the next time."""
+        if not asked or patience:
+            asked.append(mailbox.take.remote())
         with suppress(self._ray.exceptions.RayError):  # its node is gone: what was said is lost, the work is not
-            for said in self._ray.get(mailbox.take.remote(), timeout=PATIENCE):
-                hear(said)
+            answered, _ = self._ray.wait(asked, num_returns=len(asked), timeout=patience)
+            for answer in answered:
+                asked.remove(answer)
+                for said in self._ray.get(answer):
+                    hear(said)
 
 
 @dataclass(slots=True)

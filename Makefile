@@ -8,7 +8,7 @@ REPORT ?= hubstats-report.html
 
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup setup-dev setup-bench setup-cluster demo example test torture lint docs lock snapshot bench-crawl bench-estimates bench-report bench-coverage clean
+.PHONY: help setup setup-dev setup-bench setup-cluster demo example test torture lint docs lock snapshot bench-crawl bench-code bench-estimates bench-report bench-coverage clean
 
 help:
 	@echo "make setup        a working $(BIN)/hubstats, from hashed requirements"
@@ -21,6 +21,7 @@ help:
 	@echo "make lint         lint, format, types, import directions, generated docs"
 	@echo "make docs         write the generated parts of README.md anew"
 	@echo "make bench-crawl  how fast a crawl is, as ratios to a bare loop"
+	@echo "make bench-code   how fast code is read from folders, git and Parquet, as ratios to parsing every file"
 	@echo "make bench-estimates  how fast estimates and questions are on 3 million repositories, as ratios to a bare count"
 	@echo "make bench-report  how fast the report of 3 million repositories is made and opened, as ratios to the snapshot's"
 	@echo "make bench-coverage  whether the intervals hold the truth, and what the design is worth, by simulation"
@@ -101,6 +102,9 @@ snapshot: setup-dev
 
 bench-crawl: setup-dev
 	$(BIN)/python -m benchmarks.crawl
+
+bench-code: setup-dev
+	$(BIN)/python -m benchmarks.code
 
 bench-estimates: setup-dev
 	$(BIN)/python -m benchmarks.estimates

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from hubstats import techniques
-from hubstats.engines import open_engine
+from hubstats.engines.local import Local
 from hubstats.errors import SourceError
 from hubstats.records import AdapterConfig, CodeFile, CodeImport, Failure, Page, SourceOptions
 from hubstats.sources import Source, _code_files, code
@@ -326,7 +326,7 @@ def test_several_processes_read_the_same(tmp_path: Path, monkeypatch: pytest.Mon
     write(tmp_path / "folder", files)
     commit(tmp_path / "proj", files)
     monkeypatch.setattr("tests.test_code.CLASSES", techniques.load().config_classes())
-    with open_engine("local", workers=2) as engine:
+    with Local(2, alone=0) as engine:
         assert Crawl(tmp_path / place, engine=engine).pages == Crawl(tmp_path / place).pages
 
 

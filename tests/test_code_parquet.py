@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from hubstats.engines import open_engine
+from hubstats.engines.local import Local
 from hubstats.evaluate.walk import walk
 from hubstats.records import CodeFile, CodeImport, Failure
 from hubstats.sources import _code_parquet
@@ -96,7 +96,7 @@ def test_the_same_as_the_plain_walk_and_as_several_processes(tmp_path: Path, mon
     corpus(tmp_path / "all" / "b.parquet", {**columns, "repo_name": ["me/other"] * 150}, row_group_size=150)
     whole = Crawl(tmp_path / "all")
     assert {page.scope for page in whole.pages} == {"part/a.parquet", "b.parquet"}
-    with open_engine("local", workers=2) as engine:
+    with Local(2, alone=0) as engine:
         assert Crawl(tmp_path / "all", engine=engine).pages == whole.pages
     walked = {
         (path, line, module, name, alias)

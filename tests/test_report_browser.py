@@ -184,12 +184,14 @@ def shade(token: str, theme: int) -> str:
     return f"rgb({', '.join(str(int(colour[place : place + 2], 16)) for place in (1, 3, 5))})"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_fault(browser: Browser, path: Path, scheme: str) -> None:
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_axe_finds_no_fault(browser: Browser, snapshot_page: Path, scheme: str, width: int) -> None:
     rules = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-    page = Watched(context.new_page()).open(path)
-    page.locator("#popularity details summary").click()
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    state = "#techniques.card=MiSS&techniques.beside=lora,miss&recommend.memory=24&recommend.need=quantised"
+    page = Watched(context.new_page()).open(snapshot_page, state)
+    for summary in page.locator("summary").all():
+        summary.click()
     page.locator("#popularity tbody button.figure").first.click()
     page.locator("#strip .command").first.wait_for()
     page.evaluate(f"{rules};0")

@@ -33,8 +33,9 @@ TASKS: Mapping[str, tuple[str, ...]] = {
 NEAREST = 5
 """Techniques shown of those that miss a limit by little, where none fits."""
 
-NOTHING_REPEATED = (
-    "Nothing was repeated here, so who is level with the best cannot be said; the order is that of scores."
+UNSURE = (
+    "How far these scores scatter is not known (nothing was repeated, or how many questions were asked is not said): "
+    "who is level with the best cannot be told, and the order is that of scores."
 )
 THESE_RUNS = (
     "Memory and time are those of these runs: this base model, batch and hardware. A smaller model, gradient "
@@ -299,7 +300,7 @@ def _lead(other: Row, row: Row) -> float:
 
 def _notes(fits: Sequence[Choice], asked: Asked) -> Iterable[str]:
     if any(choice.place == "unknown" for choice in fits):
-        yield NOTHING_REPEATED
+        yield UNSURE
     if asked.max_memory is not None or asked.max_time is not None:
         yield THESE_RUNS
 

@@ -55,7 +55,7 @@ def recommend(evidence: Evidence, prose: Row) -> Panel:
         "kinds": {kind: tasks for kind, tasks in kinds.items() if tasks},
         "nearest": told.NEAREST,
         "notes": {
-            "unrepeated": told.NOTHING_REPEATED,
+            "unsure": told.UNSURE,
             "these": told.THESE_RUNS,
             "runs": told.NO_RUNS,
             "capabilities": told.NO_CAPABILITIES,

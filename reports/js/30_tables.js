@@ -27,7 +27,7 @@
   };
 
   const fact = (block) => {
-    const box = make("div", { className: block.code ? "wide" : "" }, make("h4", { textContent: block.title }));
+    const box = make("div", { className: block.code ? "wide" : "" }, make("h3", { textContent: block.title }));
     for (const line of block.lines) {
       if (block.code) box.append(make("pre", { tabIndex: 0 }, make("code", { textContent: line })), hubstats.copyButton(line));
       else if (line && typeof line === "object") box.append(make("p", {}, sourceButton(line.text, { id: line.id })));
@@ -172,7 +172,7 @@
       let group = "";
       side.replaceChildren(make("p", { className: "command" }, make("strong", { textContent: "Side by side" }), clear), scrollable("Techniques side by side", make("table", {},
         make("caption", { className: "visually-hidden", textContent: "Techniques side by side" }),
-        make("thead", {}, make("tr", {}, make("th", { scope: "col", textContent: "" }), ...chosen.map((row) => make("th", { scope: "col", textContent: shown(row[0]) })))),
+        make("thead", {}, make("tr", {}, make("th", { scope: "col", textContent: "Measure" }), ...chosen.map((row) => make("th", { scope: "col", textContent: shown(row[0]) })))),
         make("tbody", {}, ...lines.map(([column, place]) => {
           const starts = column.group && column.group !== group;
           group = column.group ?? group;

@@ -89,7 +89,7 @@
       .sort((one, other) => excess(one.memory, one.time, asked) - excess(other.memory, other.time, asked) || other.score - one.score || byText(one.technique, other.technique))
       .forEach((one) => { if (!nearest.length || one.score > nearest.at(-1).score) nearest.push(one); });
     const notes = [];
-    if (list.some((one) => one.place === "unknown")) notes.push(extra.notes.unrepeated);
+    if (list.some((one) => one.place === "unknown")) notes.push(extra.notes.unsure);
     if (known(asked.max_memory) || known(asked.max_time)) notes.push(extra.notes.these);
     return { origin: contest.origin, task: contest.task, model: contest.model, metric: contest.metric, hardware: contest.hardware, settings: contest.total, newest: contest.newest,
       fits: list, perhaps: maybe, excluded, nearest: list.length || maybe.length ? [] : nearest.slice(0, extra.nearest), notes };

@@ -96,8 +96,10 @@
     hubstats.follow(link.getAttribute("href").slice(1));
     apply();
   });
-  addEventListener("beforeprint", () => { hubstats.printing = true; refresh(true); });
-  addEventListener("afterprint", () => { hubstats.printing = false; refresh(true); });
+  // Charts are drawn anew in the width of a sheet, before the printer takes the page.
+  const print = (on) => { hubstats.printing = on; root.toggleAttribute("data-printing", on); refresh(true); };
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
   // Plotly lies packed in the page: unpacked, it is a script like any other, and runs because the policy knows its hash.
   const unpack = async () => {
     const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (letter) => letter.charCodeAt(0));

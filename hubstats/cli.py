@@ -7,15 +7,17 @@ Results go to stdout, progress and messages to stderr. Exit code 0: done; 1: an 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hubstats import __version__, bench_cli, cli_figures, cli_recommend
+from hubstats import __version__, bench_cli, cli_checks, cli_figures, cli_recommend
 from hubstats.errors import ConfigError, HubstatsError
 
 if TYPE_CHECKING:
@@ -165,6 +167,9 @@ def crawl(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Requests under way at once.")] = 8,
     refresh: Refresh = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be asked of whom, and how long it takes; ask nobody.")
+    ] = False,
     db: Db = DEFAULT_DB,
     format: RowFormat = Format.table,
 ) -> None:
@@ -185,6 +190,11 @@ def crawl(
         workers=workers,
         refresh=refresh,
     )
+    if dry_run:
+        import polars
+
+        _print_rows(polars.DataFrame(cli_checks.dry_run(db, sources or [], options)), format)
+        return
     with _progress() as progress:
         reports = pipeline.crawl(db, sources or [], options, progress)
     _print_reports(reports, format)
@@ -418,6 +428,7 @@ def techniques(
 
 app.add_typer(cli_figures.app)
 app.add_typer(cli_recommend.app)
+app.add_typer(cli_checks.app)
 app.add_typer(bench_cli.app, name="bench", help="Fine-tune the most and least used techniques, and measure them.")
 
 evaluation = typer.Typer(no_args_is_help=True)
@@ -604,6 +615,19 @@ def _put(out: Path, data: bytes) -> None:
         raise HubstatsError(f"cannot write {out}: {error.strerror}; choose another place with --out") from error
 
 
+def without_secrets(text: str) -> str:
+    """The text without what looks like a token and without what the environment holds as one.
+
+    An exception that nobody foresaw may quote a request with its headers.
+    """
+    from hubstats.http.response import SECRET
+
+    for name, value in os.environ.items():
+        if len(value) >= 8 and re.search("TOKEN|SECRET|PASSWORD|KEY", name, re.IGNORECASE):
+            text = text.replace(value, "***")
+    return SECRET.sub(r"\1***", text)
+
+
 def _interrupt(signal_number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -629,9 +653,11 @@ def main() -> None:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
         if os.environ.get("HUBSTATS_DEBUG"):
-            raise
+            _say(without_secrets(traceback.format_exc()))
+            sys.exit(1)
+        what = without_secrets(f"{type(error).__name__}: {error}")
         _say(
-            f"hubstats: something went wrong that should not have ({type(error).__name__}: {error}). "
+            f"hubstats: something went wrong that should not have ({what}). "
             "What was committed is kept. Please report it with the output of the same command under HUBSTATS_DEBUG=1"
         )
         sys.exit(1)

@@ -28,14 +28,12 @@ from hubstats.engines import Engine, open_engine
 from hubstats.errors import ConfigError, EngineError, SourceError, StoreBusy, StoreError
 from hubstats.records import Basis, Document, NotEstimated, Page, Record, SourceOptions, Subject
 from hubstats.sources import BulkSource, SampledSource, Source, open_source, require
+from hubstats.sources.hub import DEFAULT_SAMPLE
 from hubstats.spool import Spool, discard
 from hubstats.store import Store, read_input, wait_for
 
 LIVE_SOURCES = ("hub", "github", "civitai")
 """What a crawl without a source asks for, besides the embedded snapshot."""
-
-DEFAULT_SAMPLE = 1_000
-"""Repositories whose files the hub source fetches when no --sample is given."""
 
 COMMIT_SECONDS = 0.5
 DRAIN_SECONDS = 5.0

@@ -36,12 +36,15 @@ LAYERS = {
     "explain": 3,
     "bundle": 3,
     "recommend": 3,
+    "forecast": 4,
+    "doctor": 4,
     "report": 4,
     "bench_cli": 4,
     "cli_figures": 4,
     "cli_recommend": 4,
-    "cli": 5,
-    "__main__": 6,
+    "cli_checks": 5,
+    "cli": 6,
+    "__main__": 7,
 }
 """Module -> layer. A module imports from lower layers only; of its own layer, nothing but itself."""
 

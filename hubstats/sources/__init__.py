@@ -17,6 +17,9 @@ from typing import Protocol, runtime_checkable
 
 from hubstats.errors import ConfigError
 from hubstats.records import Page, SourceOptions, Subject
+from hubstats.sources._forecast import Ask, Forecast, Held
+
+__all__ = ["Ask", "Forecast", "Held", "Notify", "SampledSource", "Source", "discover", "open_source", "require"]
 
 Notify = Callable[[str], None]
 """Takes one line for the person waiting: 'hub: quota used up, next window in 212 s'."""

@@ -28,6 +28,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hubstats.errors import AccessDenied, SourceError, Unreachable
+from hubstats.http.response import one_line, shown
 from hubstats.records import DumpFile, Failure, Page, Record, SourceOptions
 from hubstats.sources._dump_rows import Layout, Rows, clean, layout, utc
 from hubstats.sources._workers import ahead
@@ -66,6 +67,8 @@ class Bulk:
     revision: str | None = None
     as_of: datetime | None = None
     """When the dataset's revision was made; None for a local file."""
+    sha256: str | None = None
+    """Of its content, as the Hub says; None when it says nothing, or for a local file."""
 
 
 class Dump:
@@ -102,8 +105,6 @@ class Dump:
         if reason is not None:
             raise SourceError(reason)
         path = str(self._options.path)
-        if self._options.refresh:
-            cursors = {}
         for bulk in self._hub_files(path) if path.startswith("hf:") else self._local_files(path):
             yield from self._file(bulk, cursors)
 
@@ -118,7 +119,10 @@ class Dump:
         match = _HUB.match(path)
         assert match is not None  # unavailable() has seen to it
         name, pattern = match["name"], match["pattern"]
-        sha, as_of, files = _listing(name, self._options.revision or match["revision"])
+        asked = self._options.revision or match["revision"]
+        sha, as_of, files = _listing(name, asked)
+        if asked is None:
+            self._notify(f"dump: no revision of {name} was named; this is {sha}: hf:{name}@{sha} reads the same again")
         self.endpoint = f"hf:{name}@{sha}"
         parquet = [file for file in files if file.endswith(".parquet")]
         chosen = [file for file in parquet if fnmatch(file, pattern)] if pattern else list(wanted(parquet))
@@ -130,7 +134,7 @@ class Dump:
                 self._notify(f"dump: fetching {file} of {name} at {sha[:12]}")
                 return _download(name, file, sha)
 
-            yield Bulk(f"{name}/{file}", download, sha, as_of)
+            yield Bulk(f"{name}/{file}", download, sha, as_of, files[file])
 
     def _file(self, bulk: Bulk, cursors: Mapping[str, str]) -> Iterator[Page]:
         """The pages of one file; what is wrong with it as a whole is one failure and no exception."""
@@ -144,6 +148,8 @@ class Dump:
             path = bulk.get()
             size = path.stat().st_size
             digest = _sha256(path)
+            if bulk.sha256 not in (None, digest):
+                raise OSError(f"its SHA-256 is {digest} and the Hub says {bulk.sha256}; remove {path} and try again")
             file = parquet.ParquetFile(path, buffer_size=READ_AHEAD, pre_buffer=False)
             _check_size(file.metadata)
             schema = pl.DataFrame(file.schema_arrow.empty_table()).schema
@@ -173,7 +179,14 @@ class Dump:
             yield Page((self._failure(bulk.name, "file", "no_id_column", f"no column modelId or id; it has: {has}"),))
             return
         scope = f"{bulk.name} {digest[:12]}{self._options.extra.get('reader', '')}"
-        saved = cursors.get(scope, "")
+        ours = [old.removeprefix(f"{bulk.name} ") for old in cursors if old.startswith(f"{bulk.name} ")]
+        before = {old.partition(" ")[0] for old in ours} - {digest[:12]}
+        if before:
+            self._notify(
+                f"dump: {bulk.name} is not what it was when it was read before: its SHA-256 begins with {digest[:12]},"
+                f" and then with {', '.join(sorted(before))}; it is read as a new file"
+            )
+        saved = "" if self._options.refresh else cursors.get(scope, "")
         start = int(saved) if saved.isdecimal() else 0
         if start >= total > 0:
             self._notify(f"dump: {bulk.name} is already in (same content); --refresh reads it again")
@@ -355,17 +368,18 @@ def _endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
-def _listing(name: str, revision: str | None) -> tuple[str, datetime | None, list[str]]:
-    """Commit, its date and the file names of a dataset at a revision (the default branch when None)."""
+def _listing(name: str, revision: str | None) -> tuple[str, datetime | None, dict[str, str | None]]:
+    """Commit, its date and the files (with their SHA-256) of a dataset at a revision (default branch when None)."""
     from huggingface_hub import HfApi
 
     def ask() -> Any:
-        return HfApi(endpoint=_endpoint()).dataset_info(name, revision=revision, timeout=30)
+        return HfApi(endpoint=_endpoint()).dataset_info(name, revision=revision, files_metadata=True, timeout=30)
 
     info = _asked(ask, f"dataset {name}{f' at {revision}' if revision else ''}")
     if not info.sha:
         raise SourceError(f"the Hub names no commit for the dataset {name}; give one as {name}@COMMIT")
-    return info.sha, info.last_modified, [file.rfilename for file in info.siblings or []]
+    files = {file.rfilename: file.lfs.sha256 if file.lfs else None for file in info.siblings or []}
+    return info.sha, info.last_modified, files
 
 
 def _download(name: str, file: str, sha: str) -> Path:
@@ -412,7 +426,8 @@ def _asked(ask: Callable[[], Any], what: str) -> Any:
     except errors.HFValidationError as error:
         raise SourceError(f"{what}: not a name the Hub can have: {_line(error)}") from error
     except Exception as error:  # the client lets through whatever its transport raises
-        raise Unreachable(f"{_endpoint()} cannot be reached for {what}: {_line(error)}; run it again later") from error
+        why = one_line(_line(error))
+        raise Unreachable(f"{shown(_endpoint())} cannot be reached for {what}: {why}; run it again later") from error
 
 
 def open_source(options: SourceOptions, notify: Notify) -> Dump:

@@ -235,7 +235,7 @@ class HubServer(LoopbackServer):
                 "downloads": 0,
                 "likes": 0,
                 "tags": [],
-                "siblings": [{"rfilename": name} for name in sorted(files)],
+                "siblings": [self.sibling(repo, name, files[name], request) for name in sorted(files)],
             }
             ids = {"_id": sha1(repo.encode()).hexdigest()[:24], "id": repo}
         else:
@@ -247,6 +247,17 @@ class HubServer(LoopbackServer):
             full = model.shown()
             ids = {"_id": model.object_id, "id": model.id}
         return json_reply(200, ids | {k: v for k, v in full.items() if not expands or k in expands})
+
+    def sibling(self, repo: str, name: str, body: FileBody, request: Request) -> dict[str, Any]:
+        """A file in the info of a dataset: with `blobs` also its size and hashes."""
+        if (request.param("blobs") or "").lower() != "true":
+            return {"rfilename": name}
+        entry = self.entry("datasets", repo, name, body)
+        about: dict[str, Any] = {"rfilename": name, "size": entry["size"], "blobId": entry["oid"]}
+        if "lfs" in entry:
+            lfs = entry["lfs"]
+            about["lfs"] = {"sha256": lfs["oid"], "size": lfs["size"], "pointerSize": lfs["pointerSize"]}
+        return about
 
     def repository_api(self, request: Request, kind: str, repo: str, verb: str, rest: str) -> Reply:
         """/revision/{rev}, /tree/{rev}[/{folder}], /refs and /paths-info/{rev}."""

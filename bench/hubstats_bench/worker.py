@@ -7,6 +7,7 @@ happens to a technique happens to this process only.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import tempfile
@@ -25,6 +26,8 @@ from hubstats_bench.spec import RunSpec, spec_from
 
 SAMPLE_BATCHES = 16
 """Training batches that data-driven initialisations look at."""
+BESIDE_OTHERS = "HUBSTATS_BESIDE_OTHERS"
+"""Set in the environment by whoever starts several runs on one device at a time."""
 Say = Callable[[str, int, int], None]
 """Hears (phase, done, of)."""
 
@@ -33,6 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the spec in the file `arguments[0]` and writes the result to `arguments[1]`; returns the exit status."""
     spec_file, result_file, folder = (Path(argument) for argument in arguments)
     record = Record(spec_from(json.loads(spec_file.read_text(encoding="utf-8"))))
+    if os.environ.get(BESIDE_OTHERS):
+        record.alone = False
+        record.notes.append("other runs were at work on the same device: no times, memory and energy are given")
     began = time.perf_counter()
     try:
         _tell("start", 0, 1)
@@ -109,9 +115,11 @@ def run(record: Record, folder: Path, say: Say) -> None:
     say("data", 0, 1)
     with watch.phase("data"):
         wanted = training.max_steps * training.batch_size
+        # whole buckets, though steps may end within one: which rows come first in it depends on all of them
+        buckets = math.ceil(training.max_steps / batches.BATCHES_PER_BUCKET)
         rows, too_long = batches.encode_training(
             lambda count: task.training(spec.data, count, training.seed),
-            wanted,
+            buckets * batches.BATCHES_PER_BUCKET * training.batch_size,
             tokenizer,
             training.query_template,
             training.max_seq_length,

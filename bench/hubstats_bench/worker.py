@@ -197,6 +197,12 @@ def run(record: Record, folder: Path, say: Say) -> None:
     say("score", 0, 1)
     with watch.phase("score"):
         scores = evaluate.score_likelihood(model, questions, pad, extra, device)
+    if built.config is not None and len(questions) > 1:
+        beside = verify.batch(model, [question.full for question in questions], extra, device)
+        record.checks["batch"] = beside.as_dict()
+        if beside.equal is False:
+            record.notes.append(beside.message)
+            continuous = False
     generated = Generated([])
     count = len(questions) if asked.generate is None else min(asked.generate, len(questions))
     if count:

@@ -8,7 +8,7 @@ REPORT ?= hubstats-report.html
 
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup setup-dev setup-bench setup-cluster demo example test torture lint docs lock snapshot bench-crawl bench-code bench-estimates bench-report bench-coverage clean
+.PHONY: help setup setup-dev setup-bench setup-cluster demo example test torture lint docs lock snapshot bench-crawl bench-code bench-estimates bench-report bench-coverage bench-runner gpu clean
 
 help:
 	@echo "make setup        a working $(BIN)/hubstats, from hashed requirements"
@@ -25,6 +25,8 @@ help:
 	@echo "make bench-estimates  how fast estimates and questions are on 3 million repositories, as ratios to a bare count"
 	@echo "make bench-report  how fast the report of 3 million repositories is made and opened, as ratios to the snapshot's"
 	@echo "make bench-coverage  whether the intervals hold the truth, and what the design is worth, by simulation"
+	@echo "make bench-runner PUBLISHED=peft  a run of the bench beside the published runner's own code, as ratios"
+	@echo "make gpu PUBLISHED=peft DATA=gsm8k MODEL=file.gguf  all that needs a GPU, in fifteen minutes of one; DRY=1 on a CPU"
 	@echo "make lock         resolve the requirements anew (needs uv)"
 	@echo "make snapshot     rebuild the embedded snapshot from public repositories (MIRRORS=folder, or it clones)"
 
@@ -114,6 +116,14 @@ bench-report: setup-dev
 
 bench-coverage: setup-dev
 	$(BIN)/python -m benchmarks.coverage
+
+# PUBLISHED is a checkout of huggingface/peft; DATA a folder with GSM8K's train.jsonl and test.jsonl.
+bench-runner: setup-bench
+	$(BIN)/python -m benchmarks.bench_runner --published-runner $(PUBLISHED) $(if $(DATA),--data $(DATA))
+
+gpu: setup-bench
+	$(BIN)/python -m benchmarks.gpu_session $(if $(DRY),--dry) --out gpu-session --data $(DATA) \
+		$(if $(MODEL),--model $(MODEL)) $(if $(PUBLISHED),--published-runner $(PUBLISHED)) $(if $(PLAN),--plan $(PLAN))
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

@@ -153,7 +153,11 @@ def main() -> None:
     parser.add_argument("--new-tokens", type=int, default=300)
     parser.add_argument("--eval-batch", type=int, default=50)
     parser.add_argument("--length", type=int, default=768, help="tokens of the longest row")
-    parser.add_argument("--option", action="append", default=[], choices=sorted(OPTIONS))
+    parser.add_argument(
+        "--options",
+        action="append",
+        help=f"ours with these, by commas: {', '.join(OPTIONS)} (repeatable: ours is run once for each)",
+    )
     parser.add_argument("--out", type=Path, help="write the comparison there as JSON as well")
     wanted = parser.parse_args()
     task = tasks.get(wanted.task)
@@ -174,27 +178,33 @@ def main() -> None:
             "generation_kwargs": {"max_length": 800, "max_new_tokens": wanted.new_tokens, "do_sample": False},
         }
         spec = planned(task, experiment, str(model), data, changes, wanted.device)
-        spec = spec.replaced(options=tuple(sorted(wanted.option)))
         theirs = published(wanted.published_runner, spec, data, place)
-        found = compare(theirs, ours(spec, place))
-    found = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{platform.system()} on {os.cpu_count()} cores, {wanted.device}",
-        "task": task.name,
-        "experiment": wanted.experiment,
-        "steps": wanted.steps,
-        **found,
-    }
-    print(f"{found['date']}, {found['machine']}: {wanted.experiment} on {spec.training.model_id}, {dtype}")
+        about = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": f"{platform.system()} on {os.cpu_count()} cores, {wanted.device}",
+            "task": task.name,
+            "experiment": wanted.experiment,
+            "steps": wanted.steps,
+        }
+        sets = [tuple(sorted(filter(None, options.split(",")))) for options in wanted.options or [""]]
+        found = [{**about, **compare(theirs, ours(spec.replaced(options=each), place))} for each in sets]
+    print(f"{about['date']}, {about['machine']}: {wanted.experiment} on {spec.training.model_id}, {dtype}")
+    for each in found:
+        show(each)
+    if wanted.out is not None:
+        wanted.out.parent.mkdir(parents=True, exist_ok=True)
+        wanted.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def show(found: dict[str, Any]) -> None:
+    """Prints one comparison."""
+    print(f"\nours {'with ' + ', '.join(found['options']) if found['options'] else 'to the letter'}: ", end="")
     print(f"{found['losses']} losses, largest difference {found['largest_difference']:.1e}; ", end="")
     print(f"{found['same_answers']} of {found['questions']} answers the same")
     print(f"{'phase':10} {'published':>10} {'ours':>10} {'ratio':>7}")
     for phase, ratio in found["ratios"].items():
         seconds = found["seconds"]
         print(f"{phase:10} {seconds['published'][phase]:9.1f}s {seconds['ours'][phase]:9.1f}s {ratio:6.2f}x")
-    if wanted.out is not None:
-        wanted.out.parent.mkdir(parents=True, exist_ok=True)
-        wanted.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

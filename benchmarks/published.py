@@ -93,7 +93,8 @@ def _imported(folder: Path, data: Path, device: str) -> ModuleType:
     import transformers
 
     del transformers
-    if find_spec("bitsandbytes") is None:  # imported by the published code, used for 4 and 8 bit only
+    missing = find_spec("bitsandbytes") is None
+    if missing:  # imported by the published code, used for 4 and 8 bit only
         stand_in = ModuleType("bitsandbytes")
         stand_in.__spec__ = ModuleSpec("bitsandbytes", None)
         sys.modules["bitsandbytes"] = stand_in
@@ -106,6 +107,8 @@ def _imported(folder: Path, data: Path, device: str) -> ModuleType:
         for name in ("reset_peak_memory_stats", "empty_cache", "manual_seed_all"):
             setattr(torch.cpu, name, lambda *arguments: None)
     run = importlib.import_module("run")
+    if missing:  # PEFT looks for it when it builds a model
+        del sys.modules["bitsandbytes"]
     if device == "cpu":
         utils = importlib.import_module("utils")
         utils.device = "cpu"

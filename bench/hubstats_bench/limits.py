@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -44,8 +45,9 @@ class Size:
     """Bytes of keys and values of one position."""
 
 
+@cache
 def measured(device: str, dtype: torch.dtype) -> Limits:
-    """The limits of the device as it is now, measured in a fraction of a second."""
+    """The limits of the device, measured in a fraction of a second and once in a process."""
     left = torch.randn(SIDE[device], SIDE[device], device=device, dtype=dtype)
     source = torch.ones(COPIED[device], dtype=torch.uint8, device=device)
     target = torch.empty_like(source)

@@ -202,7 +202,7 @@ def _same(planned: Origin, there: Origin) -> Origin:
             f"{there.name} is another one ({there.revision[:16]}) than the plan's {planned.name} "
             f"({planned.revision[:16]}): make the plan anew"
         )
-    return planned if there.location is None else there
+    return replace(planned, location=there.location)
 
 
 def within(plan: Plan, seconds: Sequence[float], budget: float) -> Plan:

@@ -30,6 +30,10 @@ Status = Literal["success", "nan", "oom", "error", "killed", "timeout", "unsuppo
 STATUSES: tuple[str, ...] = get_args(Status)
 REPEATABLE = ("killed", "timeout")
 """Ends that say nothing about the run itself: the next sweep tries again."""
+OF_THE_DEVICE = (
+    *("peak_memory", "peak_memory_allocated", "process_memory", "train_operations_share", "decode_bandwidth_share"),
+)
+"""Values that say nothing where a device was shared, besides those whose unit says so."""
 _PATH = re.compile(r"(?:/[^\s:'\"/]+)+/([^\s:'\"/]+)")
 
 
@@ -49,6 +53,8 @@ class Record:
     """Empty where it is the same as the losses."""
     notes: list[str] = field(default_factory=list)
     checks: dict[str, Any] = field(default_factory=dict)
+    alone: bool = True
+    """False: other runs were at work on this device, so times, memory and energy are no measurement of this one."""
     adapter: dict[str, Any] | None = None
     """The PEFT config as used, all values given."""
     train_info: dict[str, Any] = field(default_factory=dict)
@@ -56,7 +62,12 @@ class Record:
     system_info: dict[str, Any] = field(default_factory=dict)
 
     def value(self, name: str, value: float | None, unit: str, direction: str) -> None:
-        """Adds a measured value; None and what is not finite are no measurement and left out."""
+        """Adds a measured value; None and what is not finite are no measurement and left out.
+
+        So are times, memory, energy and rates of a run that was not alone.
+        """
+        if not self.alone and (unit in ("seconds", "joules") or "per second" in unit or name in OF_THE_DEVICE):
+            return
         if value is not None and math.isfinite(value):
             self.values.append({"name": name, "value": value, "unit": unit, "direction": direction})
 

@@ -11,7 +11,10 @@ from hubstats_bench.result import Stored
 from hubstats_bench.tune import Tuned
 
 Row = dict[str, Any]
-SHOWN = ("answer_nll", "token_accuracy", "test_accuracy", "forgetting", "step_time", "trainable_parameters")
+SHOWN = (
+    *("answer_nll", "token_accuracy", "test_accuracy", "forgetting", "step_time", "trainable_parameters"),
+    *("train_operations_share", "decode_bandwidth_share"),
+)
 RELOAD = {1.0: "equal", 0.0: "DIFFERS"}
 
 

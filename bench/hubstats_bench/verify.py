@@ -1,4 +1,4 @@
-"""Whether what was trained can be kept: saved and loaded again, and merged into the base weights.
+"""Whether what was trained can be kept and served: loaded again, merged into the base weights, run in batches.
 
 Some techniques fail silently here (their start is redone differently on loading), so every run is checked: a figure
 of a technique whose checkpoint is another model is worth little.
@@ -6,7 +6,7 @@ of a technique whose checkpoint is another model is worth little.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from hubstats_bench.evaluate import Extra
 RELOAD_TOLERANCE = 1e-5
 """Of the largest logit. Loading gives the very same weights back, so the logits should not differ at all."""
 MERGE_TOLERANCE = {torch.float32: 1e-3}
-MERGE_TOLERANCE_16_BIT = 5e-2
+BATCH_TOLERANCE = {torch.float32: 3e-5}
+"""Only the order of sums may differ."""
+TOLERANCE_16_BIT = 5e-2
 PROBE_TOKENS = 48
 
 
@@ -51,6 +53,19 @@ def probe(model: Any, ids: list[int], extra: Extra, device: str) -> torch.Tensor
         return logits.float().cpu()
 
 
+def batch(model: Any, rows: Sequence[list[int]], extra: Extra, device: str) -> Check:
+    """Compares the logits of one row by itself and beside another: some techniques mix what stands in a batch."""
+    width = min(PROBE_TOKENS, *(len(row) for row in rows[:2]))
+    with torch.inference_mode():
+        both = torch.tensor([row[:width] for row in rows[:2]], device=device)
+        alone, beside = (
+            model(input_ids=ids, attention_mask=torch.ones_like(ids), **extra(len(ids))).logits[:1].float().cpu()
+            for ids in (both[:1], both)
+        )
+    message = "what it makes of a row depends on the rows beside it"
+    return _compare(alone, beside, BATCH_TOLERANCE.get(_dtype(model), TOLERANCE_16_BIT), message)
+
+
 def reload(
     folder: Path, base: Callable[[], Any], config: Any, before: torch.Tensor, ids: list[int], extra: Extra, device: str
 ) -> Check:
@@ -75,15 +90,18 @@ def merge(model: Any, before: torch.Tensor, ids: list[int], device: str) -> Chec
     base = getattr(model, "base_model", None)
     if not callable(getattr(base, "merge_and_unload", None)):
         return Check(True, None, None, "this technique has no merge")
-    dtype = next(parameter.dtype for parameter in model.parameters() if parameter.is_floating_point())
+    dtype = _dtype(model)
     try:
         merged = model.merge_and_unload().eval()
         after = probe(merged, ids, lambda size: {}, device)
     except Exception as error:  # techniques refuse in many ways: NotImplementedError, ValueError, RuntimeError ...
         return Check(True, None, None, f"cannot be merged: {_line(error)}")
-    return _compare(
-        before, after, MERGE_TOLERANCE.get(dtype, MERGE_TOLERANCE_16_BIT), "the merged model is another one"
-    )
+    return _compare(before, after, MERGE_TOLERANCE.get(dtype, TOLERANCE_16_BIT), "the merged model is another one")
+
+
+def _dtype(model: Any) -> torch.dtype:
+    found: torch.dtype = next(parameter.dtype for parameter in model.parameters() if parameter.is_floating_point())
+    return found
 
 
 def _compare(before: torch.Tensor, after: torch.Tensor, tolerance: float, message: str) -> Check:

@@ -7,6 +7,7 @@ happens to a technique happens to this process only.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import tempfile
@@ -28,6 +29,8 @@ SAMPLE_BATCHES = 16
 """Training batches that data-driven initialisations look at."""
 LEASH = "HUBSTATS_BENCH_LEASH"
 """Set by the process that begins a run and holds its standard input open: without it the run is of no use to anyone."""
+BESIDE_OTHERS = "HUBSTATS_BESIDE_OTHERS"
+"""Set in the environment by whoever starts several runs on one device at a time."""
 Say = Callable[[str, int, int], None]
 """Hears (phase, done, of)."""
 
@@ -38,6 +41,9 @@ def main(arguments: Sequence[str]) -> int:
         threading.Thread(target=_end_with_the_sweep, daemon=True).start()
     spec_file, result_file, folder = (Path(argument) for argument in arguments)
     record = Record(spec_from(json.loads(spec_file.read_text(encoding="utf-8"))))
+    if os.environ.get(BESIDE_OTHERS):
+        record.alone = False
+        record.notes.append("other runs were at work on the same device: no times, memory and energy are given")
     began = time.perf_counter()
     try:
         _tell("start", 0, 1)
@@ -122,9 +128,11 @@ def run(record: Record, folder: Path, say: Say) -> None:
     say("data", 0, 1)
     with watch.phase("data"):
         wanted = training.max_steps * training.batch_size
+        # whole buckets, though steps may end within one: which rows come first in it depends on all of them
+        buckets = math.ceil(training.max_steps / batches.BATCHES_PER_BUCKET)
         rows, too_long = batches.encode_training(
             lambda count: task.training(spec.data, count, training.seed),
-            wanted,
+            buckets * batches.BATCHES_PER_BUCKET * training.batch_size,
             tokenizer,
             training.query_template,
             training.max_seq_length,
@@ -202,6 +210,12 @@ def run(record: Record, folder: Path, say: Say) -> None:
     say("score", 0, 1)
     with watch.phase("score"):
         scores = evaluate.score_likelihood(model, questions, pad, extra, device)
+    if built.config is not None and len(questions) > 1:
+        beside = verify.batch(model, [question.full for question in questions], extra, device)
+        record.checks["batch"] = beside.as_dict()
+        if beside.equal is False:
+            record.notes.append(beside.message)
+            continuous = False
     generated = Generated([])
     count = len(questions) if asked.generate is None else min(asked.generate, len(questions))
     if count:

@@ -278,3 +278,135 @@ def test_a_marked_answer_is_kept(tokenizer: Any) -> None:
     ]
     assert right.nll == 1.0
     assert math.isfinite(right.tokens)
+
+
+def test_energy_is_what_the_drivers_counter_rose(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+    from types import SimpleNamespace
+
+    import torch
+
+    from hubstats_bench.measure import Energy
+
+    counter = [5_000, 12_500]  # millijoules
+    asked: list[str] = []
+    nvml = SimpleNamespace(
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByUUID=lambda name: asked.append(name) or "handle",
+        nvmlDeviceGetTotalEnergyConsumption=lambda handle: counter.pop(0),
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(uuid="abc"))
+    energy = Energy("cuda")
+    assert (energy.joules(), energy.missing, asked) == (7.5, "", ["GPU-abc"])
+
+    nvml.nvmlInit = lambda: 1 / 0
+    broken = Energy("cuda")
+    assert broken.joules() is None
+    assert broken.missing.startswith("ZeroDivisionError")
+    assert Energy("cpu").joules() is None
+    assert Energy("cpu").missing
+
+
+def test_memory_is_what_was_taken_above_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    import torch
+
+    from hubstats_bench.measure import Accelerator
+
+    emptied: list[int] = []
+    device = SimpleNamespace(
+        reset_peak_memory_stats=lambda: None,
+        max_memory_reserved=lambda: 300,
+        max_memory_allocated=lambda: 250,
+        memory_reserved=lambda: 280,
+        empty_cache=lambda: emptied.append(1),
+        synchronize=lambda: None,
+    )
+    monkeypatch.setattr(torch, "cuda", device)
+    monkeypatch.setattr(torch.nn.Linear, "to", lambda layer, device: layer)
+    accelerator = Accelerator("cuda")
+    assert accelerator.at_start == 300
+    device.max_memory_reserved = lambda: 1_300
+    assert accelerator.peaks() == {"peak_memory": 1_000, "peak_memory_allocated": 250}
+    assert accelerator.reserved() == -20
+    accelerator.release()
+    assert emptied == [1]
+    assert set(Accelerator("cpu").peaks()) == {"process_memory"}
+
+
+def test_the_cache_is_emptied_every_ten_steps_as_published(tokenizer: Any, experiments: dict[str, Experiment]) -> None:
+    from hubstats_bench import batches, build, measure, train
+    from hubstats_bench.objective import Objective
+
+    class Counted(measure.Accelerator):
+        released = 0
+
+        def release(self) -> None:
+            Counted.released += 1
+
+    model, run = model_of(experiments["ia3/default"], tokenizer, max_steps=21, eval_steps=21)
+    rows = tiny.training(run.data, 84, 0)
+    encoded, _ = batches.encode_training(lambda count: rows[:count], 84, tokenizer, TEMPLATE, 64, True)
+    for release, times in ((True, 2), (False, 0)):
+        Counted.released = 0
+        made = (batches.training_batch(each, tokenizer.pad_token_id) for each in batches.in_buckets(encoded, 4))
+        optimisation = build.optimisation(build.Built(model, object(), []), run.training, tokenizer)
+        objective = Objective(model, none)
+        say = lambda step, loss: None  # noqa: E731
+        train.train(model, made, objective, optimisation, run.training, Counted("cpu"), None, None, say, release)
+        assert Counted.released == times
+
+
+def test_what_a_model_costs_is_counted_from_its_weights(tokenizer: Any, experiments: dict[str, Experiment]) -> None:
+    from hubstats_bench import limits
+
+    model, _ = model_of(experiments["full_finetuning/default"], tokenizer)
+    size = limits.size_of(model)
+    # tied: the embedding is the head as well, and every token is multiplied with it
+    assert size.multiplied == sum(parameter.numel() for parameter in model.parameters())
+    assert size.weights >= 4 * size.multiplied
+    # 2 layers, 2 key-value heads of 32, keys and values of 4 bytes
+    assert size.context == 2 * 2 * 2 * 32 * 4
+    assert limits.training_operations(size, 10, False) == 40 * size.multiplied
+    assert limits.training_operations(size, 10, True) == 60 * size.multiplied
+    assert limits.decoding_bytes(size, 3, 7) == 3 * size.weights + 7 * size.context
+
+
+def test_the_limits_are_those_of_a_bare_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from hubstats_bench import limits
+
+    monkeypatch.setattr(limits, "SIDE", {"cpu": 256})
+    monkeypatch.setattr(limits, "COPIED", {"cpu": 2**20})
+    monkeypatch.setattr(limits, "_best", lambda work, device: work() is None or 0.5)
+    found = limits.measured.__wrapped__("cpu", torch.float32)
+    assert (found.operations, found.bytes) == (2 * 256**3 / 0.5, 2 * 2**20 / 0.5)
+
+
+def test_the_shape_of_three_billion_is_the_published_models() -> None:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from hubstats_bench.base_model import MADE
+
+    with torch.device("meta"):
+        model = LlamaForCausalLM(LlamaConfig(**MADE["llama-3.2-3b"], tie_word_embeddings=True))
+    # num_total_params of the published full fine-tuning run
+    assert model.num_parameters() == 3_212_749_824
+
+
+def test_made_rows_are_as_long_as_the_published_ones(tokenizer: Any) -> None:
+    from hubstats_bench import tasks
+
+    task = tasks.get("llama3b")
+    template = task.defaults["query_template"]
+    rows = task.training(task.data(None), 2_000, 0)
+    lengths = sorted(len(tokenizer(template.format(query=row.query) + row.response)["input_ids"]) for row in rows)
+    # 4,198,051 tokens in 20,000 published rows, each with its end of text
+    assert sum(lengths) / len(lengths) + 1 == pytest.approx(4_198_051 / 20_000, rel=0.05)
+    assert lengths[-1] <= 768
+    assert rows == task.training(task.data(None), 2_000, 0)

@@ -27,7 +27,7 @@ from hubstats_bench.choose import Popularity, Selection, by_name, by_popularity
 from hubstats_bench.experiment import Experiment
 from hubstats_bench.plan import Plan, Wish
 from hubstats_bench.result import Record
-from hubstats_bench.spec import RunSpec, run_id
+from hubstats_bench.spec import RunSpec, run_id, spec_from
 from tests.bench.conftest import tiny_run
 
 SHARES = {"lora": 0.9, "ia3": 0.05, "bone": 0.04, "oft": 0.01, "boft": 0.01, "adalora": 0.01, "reft": 0.2}
@@ -140,6 +140,39 @@ def test_a_plan_is_read_as_it_was_written(
             plan.open_plan(tmp_path / "plan.json")
     with pytest.raises(BenchError, match="presets: smoke"):
         plan.open_plan(tmp_path / "smok")
+
+
+def test_options_are_the_tasks_on_a_gpu_and_none_to_the_letter(
+    experiments: dict[str, Experiment], registry: Registry
+) -> None:
+    def options(**changes: Any) -> tuple[str, ...]:
+        return tiny_plan(experiments, registry, replace(TINY, **changes)).specs[-1].options
+
+    assert options() == options(device="cuda") == ()
+    assert options(options=("keep-cache",)) == ("keep-cache",)
+    gsm8k = {"task": "gsm8k", "model": "made:tiny-llama"}
+    if (SHARED := Path(__file__).parents[3] / "shared" / "data" / "gsm8k").is_dir():
+        gsm8k |= {"data": SHARED}
+        assert options(**gsm8k) == ()
+        assert options(**gsm8k, device="cuda") == ("continuous-generation", "keep-cache")
+        assert options(**gsm8k, device="cuda", options=()) == ()
+    with pytest.raises(BenchError, match="there is no option 'faster'"):
+        spec_from({**tiny_plan(experiments, registry).specs[0].as_dict(), "options": ["faster"]})
+
+
+def test_a_plan_moves_to_another_machine_with_the_same_model_and_no_other(
+    experiments: dict[str, Experiment], registry: Registry, tmp_path: Path
+) -> None:
+    here, there, other = (tmp_path / name for name in ("here.gguf", "there.gguf", "other.gguf"))
+    here.write_bytes(b"weights")
+    there.write_bytes(b"weights")
+    other.write_bytes(b"others")
+    made = tiny_plan(experiments, registry, replace(TINY, model=str(here)))
+    moved = plan.moved(made, str(there), None)
+    assert {spec.model.location for spec in moved.specs} == {str(there)}
+    assert [run_id(spec) for spec in moved.specs] == [run_id(spec) for spec in made.specs]
+    with pytest.raises(BenchError, match=r"other\.gguf is another one"):
+        plan.moved(made, str(other), None)
 
 
 def test_a_budget_keeps_the_references_and_says_what_it_dropped(
@@ -330,6 +363,7 @@ def test_plan_and_status_work_without_torch(tmp_path: Path) -> None:
         (("plan", "-e", "nowhere", "--task", "tiny"), (1,), "there is no folder nowhere"),
         (("plan", "--db", "no.duckdb", "--task", "tiny"), (1,), "no.duckdb"),
         (("plan", "-t", "lora", "--data", "nowhere"), (1,), "there is no nowhere"),
+        (("plan", "-t", "lora", "--option", "faster"), (1,), "there is no option 'faster'"),
     ],
 )
 def test_what_cannot_be_planned_is_one_line(

@@ -231,6 +231,21 @@ def test_what_is_no_number_is_written_as_nothing(named: Callable[[str], RunSpec]
     assert document["hubstats"]["message"] == "see y.py:3"
 
 
+def test_a_run_beside_others_reports_no_times_and_no_memory(named: Callable[[str], RunSpec]) -> None:
+    record = Record(named("good"), alone=False)
+    for name, unit in (
+        ("step_time", "seconds"),
+        ("train_tokens_per_second", "tokens per second"),
+        ("energy", "joules"),
+        ("peak_memory", "bytes"),
+        ("train_operations_share", "share"),
+        ("checkpoint_size", "bytes"),
+        ("answer_nll", "nats per token"),
+    ):
+        record.value(name, 1.0, unit, "lower")
+    assert [value["name"] for value in record.values] == ["checkpoint_size", "answer_nll"]
+
+
 def test_a_disk_that_refuses_leaves_the_old_result(named: Callable[[str], RunSpec], tmp_path: Path) -> None:
     place = tmp_path / "a.json"
     place.mkdir()

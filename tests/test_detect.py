@@ -668,6 +668,38 @@ def test_merged_models_are_not_adapters() -> None:
     assert advice.state == "used"
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Merged from a QLoRA run.",
+        "Merged 16bit weights for serving.",
+        "Here it is merged into a standalone model.",
+        "Fused LoRA weights for serving.",
+        "LoRA-merged weights for serving.",
+        "The adapter was merged for serving.",
+    ],
+)
+def test_words_of_a_merge(said: str) -> None:
+    assert judge(f"# A\n\n{said}\n")[1].state == "merged"
+
+
+@pytest.mark.parametrize("said", ["The adapter can and should be merged.", "If the adapter was merged, it is quicker."])
+def test_a_merge_that_may_be_is_none(said: str) -> None:
+    assert judge(f"# A\n\n{said}\n")[1].state != "merged"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The folder holds only adapter weights.",
+        "There is no whole model here. This repository contains only the adapter weights.",
+        "- no whole model\n- this repository contains only the adapter weights",
+    ],
+)
+def test_words_of_an_adapter_and_nothing_else(said: str) -> None:
+    assert judge(f"# A\n\n{said}\n")[1].state == "unknown_adapter"
+
+
 def test_a_merged_model_may_keep_the_tag() -> None:
     card = "---\ntags: [unsloth, qlora]\n---\nIt employs QLoRA and is merged into a standalone model."
     assert judge(card)[1].state == "merged"

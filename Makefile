@@ -8,13 +8,14 @@ REPORT ?= hubstats-report.html
 
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup setup-dev setup-bench setup-cluster demo test torture lint docs lock snapshot bench-crawl bench-code bench-estimates bench-coverage clean
+.PHONY: help setup setup-dev setup-bench setup-cluster demo example test torture lint docs lock snapshot bench-crawl bench-code bench-estimates bench-report bench-coverage clean
 
 help:
 	@echo "make setup        a working $(BIN)/hubstats, from hashed requirements"
 	@echo "make setup-bench  the same with torch and peft, for the bench and its tests"
 	@echo "make setup-cluster  the same with ray, for --engine ray and its tests"
 	@echo "make demo         set up, read the embedded snapshot into $(DB), write $(REPORT), say what it found"
+	@echo "make example      write reports/example anew: the demo's page, its numbers as CSV, a picture"
 	@echo "make test         set up and run all tests"
 	@echo "make torture      failing servers, killed processes, hostile input, secrets: half an hour, one table"
 	@echo "make lint         lint, format, types, import directions, generated docs"
@@ -22,6 +23,7 @@ help:
 	@echo "make bench-crawl  how fast a crawl is, as ratios to a bare loop"
 	@echo "make bench-code   how fast code is read from folders, git and Parquet, as ratios to parsing every file"
 	@echo "make bench-estimates  how fast estimates and questions are on 3 million repositories, as ratios to a bare count"
+	@echo "make bench-report  how fast the report of 3 million repositories is made and opened, as ratios to the snapshot's"
 	@echo "make bench-coverage  whether the intervals hold the truth, and what the design is worth, by simulation"
 	@echo "make lock         resolve the requirements anew (needs uv)"
 	@echo "make snapshot     rebuild the embedded snapshot from public repositories (MIRRORS=folder, or it clones)"
@@ -60,8 +62,19 @@ demo: setup
 	$(BIN)/hubstats crawl snapshot --db $(DB)
 	$(BIN)/hubstats report --db $(DB) --out $(REPORT)
 
+# The published example: the page of the snapshot with the numbers behind each chart, and a picture of the first.
+example: setup-dev
+	rm -rf build/example && mkdir -p build/example
+	$(BIN)/hubstats crawl snapshot --db build/example/hubstats.duckdb
+	find reports/example -name '*.csv' -delete
+	$(BIN)/hubstats report --db build/example/hubstats.duckdb --out reports/example/report.html
+	$(BIN)/hubstats report --db build/example/hubstats.duckdb --format csv --out reports/example
+	$(BIN)/hubstats report --db build/example/hubstats.duckdb --format png --out build/example/pictures
+	cp build/example/pictures/popularity.png reports/example/popularity.png
+
+# JOBS=0 for all in one process.
 test: setup-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(or $(JOBS),auto) --dist loadfile
 
 # PLANS=faults for one of them; SEED=1 for other faults and other moments.
 torture: setup-dev
@@ -95,6 +108,9 @@ bench-code: setup-dev
 
 bench-estimates: setup-dev
 	$(BIN)/python -m benchmarks.estimates
+
+bench-report: setup-dev
+	$(BIN)/python -m benchmarks.report
 
 bench-coverage: setup-dev
 	$(BIN)/python -m benchmarks.coverage

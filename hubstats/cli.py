@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hubstats import __version__, bench_cli, cli_figures
+from hubstats import __version__, bench_cli, cli_figures, cli_recommend
 from hubstats.errors import ConfigError, HubstatsError
 
 if TYPE_CHECKING:
@@ -410,6 +410,7 @@ def techniques(
 
 
 app.add_typer(cli_figures.app)
+app.add_typer(cli_recommend.app)
 app.add_typer(bench_cli.app, name="bench", help="Fine-tune the most and least used techniques, and measure them.")
 
 evaluation = typer.Typer(no_args_is_help=True)

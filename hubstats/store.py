@@ -10,15 +10,17 @@ import errno
 import hashlib
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -27,6 +29,8 @@ from hubstats.errors import QueryError, StoreBusy, StoreError
 
 if TYPE_CHECKING:
     import polars
+
+T = TypeVar("T")
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest spooled line: a card at its byte cap, every character escaped."""
@@ -48,6 +52,9 @@ erase what a metadata dump of the same repositories told."""
 DERIVED = ("subject", "phrase_import", "use_import", "tally")
 """Tables that inputs/<table>_rows.sql fills from the crawled ones and from those before it: what every estimate and
 most questions start from, joined once and not at each of them."""
+
+ATTENDED_SECONDS = 0.2
+"""How often a wait for a statement looks up: once Polars is loaded, a signal alone wakes no wait."""
 
 FULL = "free some space and run the same command again; what was committed is kept"
 
@@ -295,7 +302,8 @@ class Store:
 
     def frame(self, sql: str, parameters: Mapping[str, Any] | None = None) -> polars.DataFrame:
         """The rows of one SELECT as a Polars frame. Raises QueryError with DuckDB's reason."""
-        try:
+
+        def answer() -> polars.DataFrame:
             relation = self._connection.sql(sql, params=dict(parameters) if parameters else None)
             if relation is None:
                 raise QueryError("that statement returns no rows; hubstats sql takes one SELECT")
@@ -303,6 +311,9 @@ class Store:
             # forty lines about leaked instances when the interpreter ends.
             frame: polars.DataFrame = relation.pl()
             return frame
+
+        try:
+            return _attended(self._connection, answer)
         except duckdb.Error as error:
             raise QueryError(str(error).strip()) from error
         except RuntimeError as error:
@@ -328,7 +339,7 @@ class Store:
 
     def _run(self, sql: str, parameters: Mapping[str, Any] | list[Any] | None = None) -> duckdb.DuckDBPyConnection:
         with _told(self.path):
-            return self._connection.execute(sql, parameters)
+            return _attended(self._connection, lambda: self._connection.execute(sql, parameters))
 
     def _rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         return self._run(sql, parameters).fetchall()
@@ -352,6 +363,35 @@ def _connect(path: Path, *, write: bool, patience: float) -> duckdb.DuckDBPyConn
             raise _unreadable(path, error) from error
         time.sleep(pause)
         pause = min(0.25, pause * 1.5)
+
+
+def _attended(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """What `work` returns, done beside the main thread, which thus hears Ctrl-C and ends the statement.
+
+    By itself DuckDB (2.0.0) hears it in some statements only: not while a filter lets no row through.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    worker = threading.Thread(target=run, name="duckdb", daemon=True)
+    try:
+        worker.start()
+        while not wait([done], ATTENDED_SECONDS).done:
+            pass
+    except KeyboardInterrupt:
+        while worker.is_alive():  # until the statement has let go of the connection, however often it is pressed
+            with suppress(KeyboardInterrupt):
+                connection.interrupt()
+                worker.join(ATTENDED_SECONDS)
+        raise
+    return done.result()
 
 
 @contextmanager

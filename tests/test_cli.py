@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -50,19 +51,28 @@ def assert_one_line(done: subprocess.CompletedProcess[str], code: int, *says: st
         assert text in said[0]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="sees in /proc when hubstats listens")
 def test_ctrl_c_is_one_line_and_130(run: Run, tmp_path: Path) -> None:
     assert run("crawl", "snapshot").returncode == 0
     for words in (["sql", "SELECT count(*) FROM range(200000000000) AS t(a) WHERE sin(a) > 2"], ["sql", "-"]):
-        asking = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "hubstats", *words],
             cwd=tmp_path,
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
-        time.sleep(2.5)
-        asking.send_signal(signal.SIGINT)
-        _, said = asking.communicate(timeout=30)
+        ) as asking:
+            # Pressed once hubstats listens, which it does when it has taken SIGTERM over.
+            status = Path(f"/proc/{asking.pid}/status")
+            while not int(status.read_text().partition("SigCgt:")[2].split()[0], 16) & 1 << (signal.SIGTERM - 1):
+                assert asking.poll() is None
+                time.sleep(0.1)
+            time.sleep(1.5)
+            asking.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                asking.wait(timeout=30)
+            asking.kill()
+            said = asking.stderr.read() if asking.stderr else ""
         assert_one_line(subprocess.CompletedProcess(words, asking.returncode, "", said), 130, "interrupted")
 
 

@@ -17,8 +17,8 @@ from hubstats.ask import connect
 from hubstats.cli import app
 from hubstats.errors import HubstatsError
 from hubstats.report import Page, build, outputs
+from tests.browsing import CHROMIUM
 from tests.test_report import FIGURES, HOSTILE, RUNS, SHARES, TECHNIQUES, page_data, technique, write
-from tests.test_report_browser import CHROMIUM
 
 
 @pytest.fixture(scope="module")

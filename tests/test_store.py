@@ -363,6 +363,7 @@ def test_a_page_that_was_not_committed_is_not_taken_in(db: Path) -> None:
         store.absorb(folder)
         assert [row[0] for row in store.frame("SELECT model_id FROM hub_model").iter_rows()] == ["a/b"]
         assert store.cursors("test") == {"listing": "one"}
+    spool.seal()  # closes its files, as the end of the killed process would
 
 
 def test_ctrl_c_in_a_statement_is_ctrl_c(db: Path) -> None:

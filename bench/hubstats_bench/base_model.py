@@ -10,6 +10,7 @@ import os
 import shutil
 import string
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,38 @@ from hubstats.errors import BenchError
 from hubstats_bench.experiment import TrainingParams
 from hubstats_bench.spec import Origin
 
+MADE: Mapping[str, Mapping[str, Any]] = {
+    "tiny-llama": {
+        "vocab_size": 128,
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+    },
+    # meta-llama/Llama-3.2-3B, config.json
+    "llama-3.2-3b": {
+        "vocab_size": 128_256,
+        "hidden_size": 3072,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 28,
+        "num_attention_heads": 24,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "max_position_embeddings": 131_072,
+        "rms_norm_eps": 1e-5,
+        "rope_parameters": {
+            "rope_type": "llama3",
+            "rope_theta": 500_000.0,
+            "factor": 32.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192,
+        },
+    },
+}
+"""Shapes of models that are made up of random weights."""
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
@@ -34,7 +67,7 @@ def load_tokenizer(origin: Origin, max_length: int) -> Any:
     if origin.kind == "made":
         tokenizer: Any = _made_tokenizer()
     else:
-        tokenizer = AutoTokenizer.from_pretrained(_folder(origin), revision=_revision(origin))
+        tokenizer = AutoTokenizer.from_pretrained(folder_of(origin), revision=_revision(origin))
     tokenizer.model_max_length = max_length
     tokenizer.padding_side = "right"
     tokenizer.pad_token = tokenizer.eos_token
@@ -44,16 +77,16 @@ def load_tokenizer(origin: Origin, max_length: int) -> Any:
 def load_model(origin: Origin, training: TrainingParams, device: str) -> Any:
     """The bare base model on `device`, in the dtype of `training`, in evaluation mode."""
     if origin.kind == "made":
-        model: Any = _made_model(training.attn_implementation).to(DTYPES[training.dtype])
+        model: Any = _made_model(MADE[origin.name], training, device)
     else:
         keywords: dict[str, Any] = {"attn_implementation": training.attn_implementation}
         if training.dtype in DTYPES:
             keywords["dtype"] = DTYPES[training.dtype]
         else:
             keywords |= {"quantization_config": _quantisation(training.dtype), "device_map": device}
-        model = AutoModelForCausalLM.from_pretrained(_folder(origin), revision=_revision(origin), **keywords)
+        model = AutoModelForCausalLM.from_pretrained(folder_of(origin), revision=_revision(origin), **keywords)
     if training.dtype in DTYPES:
-        model = model.to(device)
+        model = model.to(device)  # where it is already, this does nothing
     if training.use_gc:
         model.enable_input_require_grads()
         model.gradient_checkpointing_enable()
@@ -76,7 +109,7 @@ def _revision(origin: Origin) -> str | None:
     return origin.revision if origin.kind == "hub" else None
 
 
-def _folder(origin: Origin) -> str:
+def folder_of(origin: Origin) -> str:
     if origin.kind == "hub":
         return origin.name
     location = Path(str(origin.location))
@@ -124,22 +157,24 @@ def _made_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>", eos_token="<eos>")
 
 
-def _made_model(attention: str | None) -> LlamaForCausalLM:
-    """A small Llama whose weights are the same whenever it is made."""
+def _made_model(shape: Mapping[str, Any], training: TrainingParams, device: str) -> LlamaForCausalLM:
+    """A Llama of that shape on `device`, whose weights are the same whenever it is made there."""
     config = LlamaConfig(
-        vocab_size=128,
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
+        **shape,
         bos_token_id=None,
         eos_token_id=1,
         pad_token_id=1,
         tie_word_embeddings=True,
-        attn_implementation=attention,
+        attn_implementation=training.attn_implementation,
     )
-    with torch.random.fork_rng(devices=[]):
+    accelerators = [] if device == "cpu" else [torch.accelerator.current_device_index()]
+    before = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=accelerators, device_type="cuda" if device == "cpu" else device):
         torch.manual_seed(20_240_601)
-        return LlamaForCausalLM(config)
+        try:
+            # made where and as it is used: 3 billion weights in 32 bit on the host would take minutes
+            torch.set_default_dtype(DTYPES[training.dtype])
+            with torch.device(device):
+                return LlamaForCausalLM(config)
+        finally:
+            torch.set_default_dtype(before)

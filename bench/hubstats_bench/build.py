@@ -47,6 +47,13 @@ def seed_everything(seed: int) -> None:
     torch.nn.Linear(1, 1)
 
 
+def be_deterministic() -> None:
+    """Has torch choose deterministic operations where it has any, and warn where it has none."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    # filling every new tensor guards against reading what was never written; here it only takes time
+    torch.utils.deterministic.fill_uninitialized_memory = False
+
+
 def wrap(
     base: Any, spec: RunSpec, around: needs.Surroundings, sample: Callable[[], Sequence[Batch]], folder: Path
 ) -> Built:

@@ -40,6 +40,11 @@ class Accelerator:
         """Bytes reserved now, above those at the start."""
         return int(self._module.memory_reserved()) - self.at_start
 
+    def release(self) -> None:
+        """Gives cached memory that is not in use back to the device."""
+        if self.is_accelerator:
+            self._module.empty_cache()
+
     def peaks(self) -> dict[str, int]:
         """Highest bytes so far: of the accelerator reserved and allocated, or else of this process."""
         if self.is_accelerator:
@@ -74,16 +79,20 @@ class Energy:
 
     def __init__(self, device: str) -> None:
         self._read: Any = None
+        self.missing = "" if device == "cuda" else "no accelerator whose driver counts it"
+        """Why there is no figure; empty where there is one."""
         if device == "cuda":
             try:
                 import pynvml
 
                 pynvml.nvmlInit()
-                handle = pynvml.nvmlDeviceGetHandleByIndex(torch.cuda.current_device())
+                # by its own name: CUDA numbers only the devices that this process may see
+                name = f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
+                handle = pynvml.nvmlDeviceGetHandleByUUID(name)
                 self._read = lambda: pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000
                 self._start = self._read()
-            except Exception:  # no driver library, no permission, no counter: the figure is left out
-                self._read = None
+            except Exception as error:  # no package, no driver library, no permission, no counter
+                self._read, self.missing = None, f"{type(error).__name__}: {error}"
 
     def joules(self) -> float | None:
         """None where it is not counted."""

@@ -132,6 +132,27 @@ def extra_inputs(config: Any, device: str) -> Callable[[int], dict[str, Any]]:
     return lambda size: {}
 
 
+def alone(config: Any, model: Any) -> str | None:
+    """Why this technique must see each row as a row of its own; None when it works token by token.
+
+    Continuous batching packs the tokens of many rows into one: what a layer does to a token must not depend on the
+    tokens beside it, save through attention.
+    """
+    if config is None:
+        return None
+    if extra_inputs(config, "cpu")(1):
+        return "it takes more than token ids"
+    if getattr(config, "is_prompt_learning", False) or hasattr(config, "adapter_layers"):
+        return "it puts tokens or keys of its own before each row"
+    if hasattr(config, "xlora_depth"):
+        return "it weighs its experts by the row"
+    if getattr(config, "alora_invocation_tokens", None):
+        return "it is at work from a token of the row on"
+    if not hasattr(model.base_model, "merge_and_unload"):
+        return "it adapts the model as a whole"
+    return None
+
+
 def after_step(model: Any) -> Callable[[int], None] | None:
     """What the technique does after each step of the optimiser, while the gradients are still there."""
     found = getattr(getattr(model, "base_model", None), "update_and_allocate", None)

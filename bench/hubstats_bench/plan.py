@@ -49,6 +49,8 @@ class Wish:
     training: Mapping[str, Any] | None = None
     learning_rates: Mapping[str, float] | None = None
     """Experiment name -> learning rate."""
+    options: tuple[str, ...] | None = None
+    """Of `spec.OPTIONS`; None: the task's, on an accelerator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def _spec(
 ) -> RunSpec:
     own = experiment.overrides.get("model_id")
     if own not in models:
-        models[own] = _model(task, wish.model or own)
+        models[own] = model_of(task, wish.model or own)
     origin, label = models[own]
     training = experiment.training(task.defaults).replaced(model_id=label, seed=0, **(wish.training or {}))
     if wish.steps is not None:
@@ -138,10 +140,11 @@ def _spec(
         data=data,
         device=device,
         versions=versions(),
+        options=tuple(sorted((task.options if device == "cuda" else ()) if wish.options is None else wish.options)),
     )
 
 
-def _model(task: tasks.Task, reference: str | None) -> tuple[Origin, str]:
+def model_of(task: tasks.Task, reference: str | None) -> tuple[Origin, str]:
     """Where the base model is, and how results call it."""
     if reference is None:
         # a packaged model counts only where its package is; the last of the list is the task's own
@@ -176,6 +179,30 @@ def resolved(plan: Plan) -> Plan:
             for spec in plan.specs
         ),
     )
+
+
+def moved(plan: Plan, model: str | None, data: Path | None) -> Plan:
+    """The plan for a machine where model and data lie elsewhere. Raises BenchError when they are not the plan's."""
+    specs = plan.specs
+    if model is not None:
+        there, _ = model_of(tasks.get(plan.task), model)
+        specs = tuple(spec.replaced(model=_same(spec.model, there)) for spec in specs)
+    if data is not None:
+        files = {origin.name: origin for origin in tasks.get(plan.task).data(data)}
+        if missing := {origin.name for spec in specs for origin in spec.data} - set(files):
+            raise BenchError(f"the plan's data is {', '.join(sorted(missing))}, which {data} does not replace")
+        specs = tuple(spec.replaced(data=tuple(_same(o, files[o.name]) for o in spec.data)) for spec in specs)
+    return replace(plan, specs=specs)
+
+
+def _same(planned: Origin, there: Origin) -> Origin:
+    """The origin as planned, at its place here."""
+    if there.revision != planned.revision:
+        raise BenchError(
+            f"{there.name} is another one ({there.revision[:16]}) than the plan's {planned.name} "
+            f"({planned.revision[:16]}): make the plan anew"
+        )
+    return planned if there.location is None else there
 
 
 def within(plan: Plan, seconds: Sequence[float], budget: float) -> Plan:

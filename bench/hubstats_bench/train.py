@@ -19,6 +19,8 @@ from hubstats_bench.objective import Objective
 
 LOOK_EVERY = 25
 """Steps between two looks at the losses: each look waits for the accelerator."""
+RELEASE_EVERY = 10
+"""Steps between two emptyings of the allocator's cache, as published: they decide how much memory is reserved."""
 
 
 class Diverged(Exception):
@@ -56,10 +58,12 @@ def train(
     after_step: Callable[[int], None] | None,
     validate: Callable[[], dict[str, Any]] | None,
     say: Callable[[int, float], None],
+    release: bool = False,
 ) -> Trained:
     """Trains for `training.max_steps` steps. `say` hears (steps done, last loss) now and then.
 
-    Raises Diverged, and whatever torch raises when memory is out.
+    With `release`, the allocator's cache is emptied as often as the published runner does. Raises Diverged, and
+    whatever torch raises when memory is out.
     """
     trained = Trained()
     entropies: list[torch.Tensor] = []
@@ -67,6 +71,8 @@ def train(
     amp: Any = torch.autocast(accelerator.device) if training.use_amp else nullcontext()
     scaler = torch.amp.GradScaler(accelerator.device, enabled=training.use_amp)
     optimizer, schedule = optimisation.optimizer, optimisation.schedule
+    # the norm is taken over what has a gradient: walking through everything else costs time and changes nothing
+    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.train()
     accelerator.wait()
     began = time.perf_counter()
@@ -77,7 +83,7 @@ def train(
         scaler.scale(loss).backward()
         if training.grad_norm_clip:
             scaler.unscale_(optimizer)
-            torch.nn.utils.clip_grad_norm_(model.parameters(), training.grad_norm_clip)
+            torch.nn.utils.clip_grad_norm_(learning, training.grad_norm_clip)
         scaler.step(optimizer)
         scaler.update()
         if schedule is not None:
@@ -104,6 +110,8 @@ def train(
             accelerator.wait()
             began = time.perf_counter()
             trained.validation_seconds += began - paused
+        if release and step % RELEASE_EVERY == 0:
+            accelerator.release()
         if step == training.max_steps:
             break
     accelerator.wait()

@@ -16,7 +16,6 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -79,8 +78,20 @@ def run(record: Record, folder: Path, say: Say) -> None:
     """Trains and measures what `record.spec` says, filling the record on the way. Raises what torch and PEFT raise."""
     import torch
 
-    from hubstats_bench import base_model, batches, benchable, build, evaluate, measure, needs, train, verify
-    from hubstats_bench.generate import generate
+    from hubstats_bench import (
+        base_model,
+        batches,
+        benchable,
+        build,
+        evaluate,
+        figures,
+        limits,
+        measure,
+        needs,
+        train,
+        verify,
+    )
+    from hubstats_bench.generate import Generated, generate, sampling
     from hubstats_bench.objective import Objective
 
     spec = record.spec
@@ -88,8 +99,11 @@ def run(record: Record, folder: Path, say: Say) -> None:
         raise needs.Unsupported(reason)
     task, training, asked, device = tasks.get(spec.task), spec.training, spec.evaluation, spec.device
     record.package_info, record.system_info = measure.packages(), measure.system(device)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    build.be_deterministic()
     _keep_warnings(record)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise needs.Unsupported("there is no NVIDIA GPU that torch can use: --device cpu")
+    bounds = limits.measured(device, base_model.DTYPES.get(training.dtype, torch.bfloat16))
     accelerator = measure.Accelerator(device)
     if accelerator.at_start > measure.WARM_LIMIT:
         record.notes.append(f"{accelerator.at_start} bytes were reserved at the start: memory figures are doubtful")
@@ -99,7 +113,11 @@ def run(record: Record, folder: Path, say: Say) -> None:
     with watch.phase("load"):
         tokenizer = base_model.load_tokenizer(spec.model, training.max_seq_length)
         base = base_model.load_model(spec.model, training, device)
-    pad = tokenizer.pad_token_id
+    size_of_base, pad = limits.size_of(base), tokenizer.pad_token_id
+    if drawn := sampling(base, training.generation_kwargs):
+        record.notes.append(
+            f"answers are drawn, not the likeliest ({drawn}): so the base model's generation config says"
+        )
 
     say("data", 0, 1)
     with watch.phase("data"):
@@ -139,6 +157,10 @@ def run(record: Record, folder: Path, say: Say) -> None:
     record.notes += built.notes
     model, extra = built.model, needs.extra_inputs(built.config, device)
     record.adapter = _shown(built.config, spec, folder)
+    continuous = "continuous-generation" in spec.options
+    if continuous and (reason := needs.alone(built.config, model)):
+        record.notes.append(f"answers are generated in batches: {reason}")
+        continuous = False
     trained = train.Trained()
     if spec.role != "base":
         optimisation = build.optimisation(built, training, tokenizer)
@@ -147,10 +169,11 @@ def run(record: Record, folder: Path, say: Say) -> None:
         def validate() -> dict[str, Any]:
             valid = task.questions(spec.data, "valid")
             asked_now = batches.encode_questions(valid, tokenizer, training.query_template, 10**6)
-            written, _ = generate(model, tokenizer, [q.prompt for q in asked_now], training, extra, device)
+            prompts = [question.prompt for question in asked_now]
+            made = generate(model, tokenizer, prompts, training, extra, device, continuous=continuous)
             marked = [
                 evaluate.mark(evaluate.ItemScore(q.row.row_id, reference=q.row.final), text, task.answer)
-                for q, text in zip(asked_now, written, strict=True)
+                for q, text in zip(asked_now, made.texts, strict=True)
             ]
             return {"valid accuracy": fmean(bool(item.correct) for item in marked)}
 
@@ -164,6 +187,7 @@ def run(record: Record, folder: Path, say: Say) -> None:
             needs.after_step(model),
             validate if asked.validate else None,
             lambda step, loss: say("train", step, training.max_steps),
+            release="keep-cache" not in spec.options,
         )
         del optimisation
     else:
@@ -178,11 +202,11 @@ def run(record: Record, folder: Path, say: Say) -> None:
     say("score", 0, 1)
     with watch.phase("score"):
         scores = evaluate.score_likelihood(model, questions, pad, extra, device)
-    generated = 0
+    generated = Generated([])
     count = len(questions) if asked.generate is None else min(asked.generate, len(questions))
     if count:
         with watch.phase("generate"):
-            written, generated = generate(
+            generated = generate(
                 model,
                 tokenizer,
                 [question.prompt for question in questions[:count]],
@@ -190,14 +214,21 @@ def run(record: Record, folder: Path, say: Say) -> None:
                 extra,
                 device,
                 lambda done: say("generate", done, count),
+                continuous=continuous,
             )
-            marked = [evaluate.mark(score, text, task.answer) for score, text in zip(scores, written, strict=False)]
+            record.notes += [generated.note] if generated.note else []
+            pairs = zip(scores, generated.texts, strict=False)
+            marked = [evaluate.mark(score, text, task.answer) for score, text in pairs]
             scores = [*marked, *scores[count:]]
     after = None
     if texts:
         with watch.phase("unrelated"):
             after = evaluate.unrelated_loss(model, tokenizer, texts, training.batch_size, extra, device)
     peaks, joules = accelerator.peaks(), energy.joules()
+    if device == "cpu":
+        record.notes.append("on a CPU: memory is this whole process's, and there is no figure of energy")
+    elif energy.missing:
+        record.notes.append(f"energy is not counted: {energy.missing}")
 
     size: int | None = None
     if built.config is not None:
@@ -219,7 +250,23 @@ def run(record: Record, folder: Path, say: Say) -> None:
         # not saved: it is the whole model. As published, an estimate
         size = total * (torch.finfo(base_model.DTYPES.get(training.dtype, torch.bfloat16)).bits // 8)
         record.notes.append("checkpoint size is an estimate: all parameters in the model's dtype")
-    _fill(record, task, trained, scores, before, after, trainable, total, size, peaks, joules, generated)
+    figures.fill(
+        record,
+        task,
+        figures.Measured(
+            trained=trained,
+            scores=scores,
+            generated=generated,
+            forgetting=after - before if before is not None and after is not None else None,
+            trainable=trainable,
+            total=total,
+            checkpoint=size,
+            peaks=peaks,
+            joules=joules,
+            bounds=bounds,
+            base=size_of_base,
+        ),
+    )
 
 
 def _questions(record: Record, task: tasks.Task, tokenizer: Any) -> list[Any]:
@@ -233,86 +280,6 @@ def _questions(record: Record, task: tasks.Task, tokenizer: Any) -> list[Any]:
     if len(encoded) < len(found):
         record.notes.append(f"{len(found) - len(encoded)} questions of more than {limit} tokens were left out")
     return encoded[: spec.evaluation.items]
-
-
-def _fill(
-    record: Record,
-    task: tasks.Task,
-    trained: Any,
-    scores: list[Any],
-    before: float | None,
-    after: float | None,
-    trainable: int,
-    total: int,
-    size: int | None,
-    peaks: dict[str, int],
-    joules: float | None,
-    generated: int,
-) -> None:
-    """Turns what was measured into values, items and the published keys."""
-    times, steps, training = record.times, len(trained.losses), record.spec.training
-    answered = [score for score in scores if score.correct is not None]
-    accuracy = fmean(score.correct for score in answered) if answered else None
-    forgetting = after - before if before is not None and after is not None else None
-    final: dict[str, Any] = {"step": steps, "train samples": trained.samples, "train total tokens": trained.tokens}
-    if task.quality:
-        metrics = {metric.name: metric for metric in task.metrics}
-        tokens = sum(score.tokens for score in scores)
-        found = {
-            "answer_nll": fmean(score.nll for score in scores),
-            "token_accuracy": sum(score.right for score in scores) / tokens,
-            "test_accuracy": accuracy,
-            "forgetting": forgetting,
-        }
-        for name, value in found.items():
-            record.value(name, value, metrics[name].unit, metrics[name].direction)
-        record.value("questions", len(scores), "questions", "none")
-        record.value("questions_answered", len(answered), "questions", "none")
-        record.items = [asdict(score) for score in scores]
-        if trained.losses:
-            recent = trained.objective[-training.eval_steps :]
-            final["train loss"] = fmean(recent)
-            record.value("train_loss", fmean(trained.losses[-training.eval_steps :]), "nats per token", "lower")
-        if accuracy is not None:
-            final["test accuracy"] = accuracy
-        if forgetting is not None:
-            final["forgetting"] = forgetting
-    for name, bytes_ in peaks.items():
-        record.value(name, bytes_, "bytes", "lower")
-    record.value("checkpoint_size", size, "bytes", "lower")
-    record.value("trainable_parameters", trainable, "parameters", "lower")
-    record.value("total_parameters", total, "parameters", "none")
-    record.value("energy", joules, "joules", "lower")
-    if steps:
-        record.value("steps_time", trained.seconds, "seconds", "lower")
-        record.value("step_time", trained.seconds / steps, "seconds", "lower")
-        record.value("train_tokens_per_second", trained.tokens / trained.seconds, "tokens per second", "higher")
-    record.value("train_samples", trained.samples, "samples", "none")
-    record.value("train_tokens", trained.tokens, "tokens", "none")
-    record.value("evaluation_time", _sum(times, "score", "generate", "validate", "unrelated"), "seconds", "lower")
-    record.value("load_time", times.get("load"), "seconds", "lower")
-    record.value("prepare_time", times.get("prepare"), "seconds", "lower")
-    if generated:
-        record.value("decode_tokens_per_second", generated / times["generate"], "tokens per second", "higher")
-    for name, check in record.checks.items():
-        if check["difference"] is not None:
-            record.value(f"{name}_difference", check["difference"], "logits", "lower")
-        if check["equal"] is not None:
-            record.value(f"{name}_equal", float(check["equal"]), "yes or no", "higher")
-    # the published train_time: tokenising, both passes over unrelated text, the steps and the test, not the validations
-    published = _sum(times, "data", "unrelated", "train", "generate")
-    record.value("train_time", published, "seconds", "lower")
-    reserved = sorted(trained.reserved)
-    record.train_info = {
-        "accelerator_memory_reserved_avg": int(fmean(reserved)) if reserved else None,
-        "accelerator_memory_max": peaks.get("peak_memory"),
-        "accelerator_memory_reserved_99th": reserved[int(0.99 * (len(reserved) - 1))] if reserved else None,
-        "train_time": published,
-        "file_size": size,
-        "num_trainable_params": trainable,
-        "num_total_params": total,
-        "metrics": [*trained.validations, final],
-    }
 
 
 def classify(error: BaseException) -> str:
@@ -352,10 +319,6 @@ def _plain(value: Any) -> Any:
     with suppress(AttributeError):
         return value.to_dict()
     return str(value)
-
-
-def _sum(times: dict[str, float], *names: str) -> float:
-    return sum(times.get(name, 0.0) for name in names)
 
 
 def _keep_warnings(record: Record) -> None:

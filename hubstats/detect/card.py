@@ -23,7 +23,7 @@ from hubstats.detect.front_matter import FrontMatter
 from hubstats.detect.holdings import holds_adapter, merged_at
 from hubstats.detect.matching import Hit, Matcher
 from hubstats.detect.offer import is_offer, is_tool
-from hubstats.detect.project import as_use, sole_technique
+from hubstats.detect.project import as_use, beside_kin, sole_technique
 from hubstats.detect.structure import Structure
 from hubstats.detect.study import is_arm, is_study
 from hubstats.detect.verdict import is_bare_recipe, is_technique
@@ -136,6 +136,8 @@ def read_text(
     if not is_adapter and not tool:
         shown = set(map(id, sole_technique(card, front, structure, found, registry)))
         found = [as_use(item) if id(item) in shown else item for item in found]
+    shown = set(map(id, beside_kin(card, structure, found, registry))) if not tool else set()
+    found = [as_use(item) if id(item) in shown else item for item in found]
     merged = merged_at(card, structure)
     if merged is not None:
         found = [_in_merge(item, card, merged) for item in found]

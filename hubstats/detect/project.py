@@ -18,7 +18,7 @@ from hubstats.detect.front_matter import FrontMatter
 from hubstats.detect.structure import Structure
 from hubstats.detect.study import is_arm
 from hubstats.detect.verdict import is_bare_recipe, is_technique
-from hubstats.techniques import Registry
+from hubstats.techniques import Registry, Technique
 
 OPENING_CHARS = 1_500
 """How far the opening reaches: title, tagline, badges and the first section."""
@@ -65,6 +65,16 @@ _COMMAND = re.compile(
 _TREE = re.compile(r"[\s│|]*[├└+|][─\-]+[^\n#]{1,80}#[^\n]{0,60}$")
 _IN_TREE = re.compile(r"[\s\-](?:adapters?|weights|checkpoints?|fine-?tun|training)", re.IGNORECASE)
 """`├── train.py   # LoRA fine-tuning script`"""
+_BOXES = re.compile(r"[\u2500-\u257f]")
+_JOINED = re.compile(r"\w[ ]?\+[ ]?$")
+_IN_BOX = re.compile(r"[ \-](?:adapters?|fine-?tun|training)", re.IGNORECASE)
+"""`│ Llama 3 + LoRA │`, `SFT[LoRA training]` in a drawing of how the project works"""
+_OWN_PART = re.compile(r"[ \-](?:adapters?|weights|checkpoints?|modules|matrices)\b", re.IGNORECASE)
+_COMMENT = re.compile(
+    r"[^\n#]{0,200}#[^\n]{0,100}\b(?:our|my|the|trained|fine-?tuned)\s(?:[\w\-]+\s){0,2}$", re.IGNORECASE
+)
+"""`# Load our LoRA adapter`"""
+_FOUR_BITS = re.compile(r"\b(?:4[-\u2011]?bit|nf4)[\s,(]{1,2}$", re.IGNORECASE)
 ENOUGH_OF_TRAINING = 2
 """Different words of training without which a text does not tell of one."""
 MAX_LINE = 1_000
@@ -98,6 +108,9 @@ def sole_technique(
     spoken += [item for item in named if not files and _says_what_it_is(card, structure, item)]
     offered = sum(rule == "advised" for _, rule in told)
     opening = _opening(card, front, structure, told)
+    own = [item for item in (*spoken, *named) if _in_row_of_files(card, item)]
+    if own:
+        return own
     if _OFFER.search(opening) is not None:
         return []
     if files and (spoken or named):
@@ -105,7 +118,63 @@ def sole_technique(
     tells = _TUNED.search(opening) is not None or _TOLD.search(card, front.body) is not None
     # The Hub's metadata say what the repository is: a whole model, as nothing in them speaks of an adapter.
     tells = tells or (front.state == "none" and _tells_of_training(card, front, spoken))
+    trees = [item for item in spoken if item.kind == "code"]
+    if trees and _tells_of_training(card, front, ()):
+        offered = 0  # what a script of the project does is no offer, and its results are told
     return spoken if tells and len(spoken) > offered else []
+
+
+def beside_kin(card: str, structure: Structure, items: Sequence[Evidence], registry: Registry) -> list[Evidence]:
+    """The names in `items` of LoRA beside QLoRA in use, or the other way round, that speak of the same adapter.
+
+    "Fine-tuned with QLoRA", and below "the LoRA adapters take 40 MB": both names stand for what was trained.
+    """
+    used = {item.technique for item in items if item.use}
+    told = [item for item in items if item.kind in ("prose", "code") and not item.use and item.technique not in used]
+    found = []
+    for item in told:
+        rule = item.rule.partition(":")[0]
+        if item.technique not in registry or rule not in ("hinted", "code"):
+            continue
+        technique = registry.get(item.technique)
+        start, end = item.start or 0, item.end or 0
+        before = card[_line_start(card, start) : start]
+        if rule == "code":
+            said = _in_diagram(card, structure, item) or (
+                _COMMENT.fullmatch(before) is not None and _OWN_PART.match(card, end) is not None
+            )
+        elif technique.kind == "recipe":
+            said = _FOUR_BITS.search(before) is not None and not _defines(card, item)
+        else:
+            said = _OWN_PART.match(card, end) is not None and structure.section(start) in ("training", "other")
+        kin = any(key in registry and _are_kin(registry.get(key), technique) for key in used)
+        if said and kin:
+            found.append(item)
+    return found
+
+
+def _are_kin(one: Technique, other: Technique) -> bool:
+    """A recipe and the technique it is made of: QLoRA is LoRA on a base of 4 bits."""
+    return (one.kind == "recipe" and one.parent == other.key) or (other.kind == "recipe" and other.parent == one.key)
+
+
+def _in_row_of_files(card: str, item: Evidence) -> bool:
+    """`| adapter_model.safetensors | LoRA weights |`: the project's own files, and what they are."""
+    start, end = item.start or 0, item.end or 0
+    begin = _line_start(card, start)
+    return item.kind == "prose" and _ADAPTER_FILE.search(card, begin, start) is not None and "\n" not in card[begin:end]
+
+
+def _in_diagram(card: str, structure: Structure, item: Evidence) -> bool:
+    start, end = item.start or 0, item.end or 0
+    fence = structure.fence(start)
+    if fence is None or fence.language not in ("", "text", "txt", "plaintext", "mermaid"):
+        return False
+    begin = _line_start(card, start)
+    line = card[begin : end + 300].split("\n", 1)[0]
+    if fence.language != "mermaid" and _BOXES.search(line) is None:
+        return False
+    return _JOINED.search(card[begin:start]) is not None or _IN_BOX.match(card, end) is not None
 
 
 def _says_what_it_is(card: str, structure: Structure, item: Evidence) -> bool:
@@ -115,6 +184,8 @@ def _says_what_it_is(card: str, structure: Structure, item: Evidence) -> bool:
     if item.kind == "prose":
         return _ROW_OF_USE.match(card, begin, start) is not None or is_arm(card, start, end)
     if structure.section(start) == "training" and _COMMAND.search(card, max(begin, start - 40), end + 40) is not None:
+        return True
+    if _in_diagram(card, structure, item):
         return True
     return _TREE.match(card, begin, start) is not None and _IN_TREE.match(card, end, end + 60) is not None
 

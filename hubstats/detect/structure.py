@@ -41,6 +41,7 @@ _SECTIONS: tuple[tuple[Section, re.Pattern[str]], ...] = (
             r"|\bplans?\b|improvements|enhancements|outlook"
         ),
     ),
+    ("features", re.compile(r"\bstack\b|technolog")),
     (
         "howto",
         re.compile(
@@ -51,7 +52,7 @@ _SECTIONS: tuple[tuple[Section, re.Pattern[str]], ...] = (
             r"|supported|example"
         ),
     ),
-    ("features", re.compile(r"features|framework|tools|librar|highlights|\bstack\b|technolog")),
+    ("features", re.compile(r"features|framework|tools|librar|highlights")),
     (
         "training",
         re.compile(

@@ -9,7 +9,7 @@
   const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
   const listed = (names, most) => (names.length > most ? [...names.slice(0, most), `${names.length - most} more`] : names).join(", ");
   const rounded = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 1 ? value.toFixed(1) : value.toPrecision(2)).replace("-", "\u2212");
-  const percent = (part) => (part > 0.99 && part < 1 ? "over 99%" : `${Math.round(part * 100)}%`);
+  const percent = (part) => (part > 0.99 ? "over 99%" : `${Math.round(part * 100)}%`);
 
   // Marks that no other equals or beats on both axes while beating it on one.
   const frontier = (points, across, up) => {
@@ -155,6 +155,11 @@
     meta.legend.push(...Object.entries(data.tokens).filter(([token]) => token !== "ink" && ordered.some((group) => group.token === token)).map(([label, colour]) => ({ label, colour, shape: "circle" })));
     if (new Set(points.map(({ own }) => own)).size === 2) {
       meta.legend.push({ label: "published run", colour: data.tokens.soft, shape: "circle" }, { label: "our own run", colour: data.tokens.soft, shape: "diamond" });
+    }
+    const sizes = plane.path ? [] : points.map(({ size }) => size).filter((size) => size !== null);
+    if (sizes.length) {
+      const [least, most] = [Math.min(...sizes), Math.max(...sizes)].map((size) => rounded(size / 1e9));
+      meta.legend.push({ label: `area: peak memory, ${least} to ${most} GB`, colour: data.tokens.soft, shape: "sizes" });
     }
     const rangeOf = (key, axis) => {
       const ends = points.flatMap((point) => (plane.path && !on.has(point) ? [point[key][0]] : point[key].slice(0, 3))).filter((end) => end !== null);

@@ -87,7 +87,15 @@
   let waiting = 0;
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => refresh(), 120); });
   dark.addEventListener("change", () => { setTheme(state.get("theme")); refresh(true); });
-  addEventListener("hashchange", () => { if (location.hash.includes("=")) apply(); });
+  addEventListener("popstate", () => { if (location.hash.includes("=") || !location.hash) apply(); });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href^='#at=']");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    hubstats.closeStrip();
+    hubstats.follow(link.getAttribute("href").slice(1));
+    apply();
+  });
   addEventListener("beforeprint", () => { hubstats.printing = true; refresh(true); });
   addEventListener("afterprint", () => { hubstats.printing = false; refresh(true); });
   // Plotly lies packed in the page: unpacked, it is a script like any other, and runs because the policy knows its hash.

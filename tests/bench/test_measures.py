@@ -205,10 +205,65 @@ def test_generated_texts_hold_prompt_and_answer(tokenizer: Any, experiments: dic
 
     model, run = model_of(experiments["full_finetuning/default"], tokenizer)
     prompts = [tokenizer(text)["input_ids"] for text in ("ab", "Question: 3", "x")]
-    texts, tokens = generate(model, tokenizer, prompts, run.training.replaced(batch_size_eval=2), none, "cpu")
-    assert [text[:11] for text in texts][1] == "Question: 3"
-    assert all(text.startswith(start) for text, start in zip(texts, ("ab", "Question: 3", "x"), strict=True))
-    assert 0 < tokens <= 8 * 3
+    made = generate(model, tokenizer, prompts, run.training.replaced(batch_size_eval=2), none, "cpu")
+    assert all(text.startswith(start) for text, start in zip(made.texts, ("ab", "Question: 3", "x"), strict=True))
+    assert 0 < made.tokens <= 8 * 3
+    assert made.passes == 2 * 8
+    # the n-th token of an answer is written with the prompt and n-1 tokens of the answer before it
+    lengths = [
+        len(tokenizer(text)["input_ids"]) - len(prompt) for text, prompt in zip(made.texts, prompts, strict=True)
+    ]
+    assert made.tokens == sum(lengths)
+    assert made.positions == sum(
+        sum(len(prompt) + before for before in range(length)) for prompt, length in zip(prompts, lengths, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", ["lora/rank8", "boft/block4", "full_finetuning/default"])
+def test_continuous_batching_writes_what_the_published_batches_write(
+    name: str, tokenizer: Any, experiments: dict[str, Experiment]
+) -> None:
+    import torch
+
+    from hubstats_bench import needs
+    from hubstats_bench.generate import generate
+
+    model, run = model_of(experiments[name], tokenizer)
+    for parameter in model.parameters():  # so that answers differ, and an adapter that is left out shows
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    model.eval()
+    assert needs.alone(getattr(model, "peft_config", {}).get("default"), model) is None
+    rows = tiny.training(run.data, 20, 3)
+    prompts = [tokenizer(TEMPLATE.format(query=row.query))["input_ids"][number:] for number, row in enumerate(rows)]
+    heard: list[int] = []
+    published, packed = (
+        generate(model, tokenizer, prompts, run.training, none, "cpu", heard.append, continuous=way)
+        for way in (False, True)
+    )
+    assert packed.texts == published.texts
+    answers = {text[len(tokenizer.decode(ids)) :] for text, ids in zip(packed.texts, prompts, strict=True)}
+    assert len(answers) > 10
+    assert (packed.tokens, packed.positions) == (published.tokens, published.positions)
+    assert 0 < packed.passes <= packed.tokens
+    assert heard[-20:] == list(range(1, 21))
+
+
+def test_what_looks_at_whole_rows_is_not_packed(tokenizer: Any, experiments: dict[str, Experiment]) -> None:
+    from hubstats_bench import needs
+
+    for name in ("prompt_tuning/tokens16", "poly/rank8", "lora/alora", "adaption_prompt/length10"):
+        model, _ = model_of(experiments[name], tokenizer)
+        assert needs.alone(model.peft_config["default"], model), name
+
+
+def test_how_answers_are_drawn_is_told(tokenizer: Any, experiments: dict[str, Experiment]) -> None:
+    from hubstats_bench.generate import sampling
+
+    model, _ = model_of(experiments["full_finetuning/default"], tokenizer)
+    assert sampling(model, {}) is None
+    model.generation_config.update(do_sample=True, temperature=0.6, top_p=0.9)
+    assert sampling(model, {"max_length": 800}) == "temperature 0.6, top_p 0.9"
+    assert sampling(model, {"do_sample": False}) is None
 
 
 def test_a_marked_answer_is_kept(tokenizer: Any) -> None:

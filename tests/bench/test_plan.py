@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from huggingface_hub import HfApi, constants
 
-from hubstats.bench_cli import _seconds
+from hubstats.bench_cli.planning import seconds_of
 from hubstats.errors import BenchError, ConfigError, TechniqueError
 from hubstats.records import BenchItem, BenchMetric, BenchRun, SourceOptions
 from hubstats.sources.published import open_source
@@ -171,13 +171,13 @@ def test_costs_rest_on_earlier_runs_where_there_are_some(experiments: dict[str, 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("45m", 2700), ("2h", 7200), ("0.5h", 1800)])
 def test_times_are_read(text: str, seconds: float) -> None:
-    assert _seconds(text) == seconds
+    assert seconds_of(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "h", "-5m", "0", "soon", "infs", "nan"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is no time"):
-        _seconds(text)
+        seconds_of(text)
 
 
 def test_the_preset_is_a_plan(experiments: dict[str, Experiment]) -> None:

@@ -93,6 +93,8 @@ class Task:
     """What is measured by default."""
     long_rows: Literal["cut", "leave out"] = "leave out"
     """What happens to rows of more than max_seq_length tokens."""
+    options: tuple[str, ...] = ()
+    """Of `spec.OPTIONS`, taken on an accelerator where nobody asks for others."""
 
 
 def discover() -> list[str]:

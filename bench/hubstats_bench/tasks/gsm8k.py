@@ -154,4 +154,5 @@ TASK = Task(
     questions=questions,
     unrelated=_unrelated,
     answer=answer,
+    options=("continuous-generation", "keep-cache"),
 )

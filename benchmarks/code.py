@@ -2,7 +2,7 @@
 
 The same files lie in a folder, in a bare git repository and in a Parquet file. They are the real Python files of this
 interpreter and of what is installed beside it, drawn by a seed; each has a line of its own, so that none is the same
-blob as another, and of every thousand a few import peft and a few only speak of it.
+blob as another, and of every thousand one imports peft and one only speaks of it.
 
 hubstats      the whole command `hubstats import --kind code PATH`, from its start to the closed DuckDB file
 ast.parse     one process that reads every file and gives it to `ast.parse`, and does nothing with the tree
@@ -57,8 +57,8 @@ DECOYS = (
     "from .peft import LoraConfig\n",
     "import peft_model\n",
 )
-USING = SPEAKING = 5
-"""Of every thousand files. Public code has far fewer."""
+USING = SPEAKING = 1
+"""Of every thousand files. Public code has fewer."""
 ROW_GROUP = 1000
 
 

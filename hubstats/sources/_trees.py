@@ -115,7 +115,7 @@ class FolderFiles:
     def contents(self, items: Sequence[Item]) -> Iterator[tuple[Item, bytes | None]]:
         """See Place."""
         for item in items:
-            data = _read(os.path.join(self.root, item.path))  # noqa: PTH118  # a Path a file costs as much as its reading
+            data = _read(os.path.join(self.root, item.path), item.size)  # noqa: PTH118  # a Path a file costs as much as its reading
             yield (item if data is None else item._replace(size=len(data))), data
 
 
@@ -238,15 +238,21 @@ def blob_sha(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\x00" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def _read(path: str) -> bytes | None:
-    """The file's first MAX_BYTES and one more; None when it cannot be read. A pipe in its place is not waited for."""
+def _read(path: str, size: int | None) -> bytes | None:
+    """The file's first MAX_BYTES and one more; None when it cannot be read. A pipe in its place is not waited for.
+
+    `size` is what it is likely to have: to ask for more than there is costs more than to read it.
+    """
     try:
         number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except OSError:
         return None
     try:
-        data = part = os.read(number, MAX_BYTES + 1)
-        while part and len(data) <= MAX_BYTES and (part := os.read(number, MAX_BYTES + 1 - len(data))):
+        wanted = min(MAX_BYTES, MAX_BYTES if size is None else size) + 1
+        data = part = os.read(number, wanted)
+        while len(part) == wanted and len(data) <= MAX_BYTES:  # it has grown
+            wanted = MAX_BYTES + 1 - len(data)
+            part = os.read(number, wanted)
             data += part
     except OSError:
         return None

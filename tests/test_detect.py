@@ -512,6 +512,49 @@ def test_a_family_tag_beside_a_member_is_no_second_technique() -> None:
     assert (verdict.state, verdict.technique) == ("used", "loha")
 
 
+SIMPLETUNER = """---
+base_model: "org/image-model"
+tags:
+  - diffusers
+  - simpletuner
+  - lora
+  - template:sd-lora
+  - lycoris
+---
+# k
+
+This is a LyCORIS adapter derived from [org/image-model](https://example.org/org/image-model).
+
+- LyCORIS Config:
+```json
+{{
+    "multiplier": 1.0,
+    "algo": "{algorithm}"
+}}
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "technique", "overlays"),
+    [
+        ("lokr", "lokr", ()),
+        ("loha", "loha", ()),
+        ("ia3", "ia3", ()),
+        ("boft", "boft", ()),
+        ("diag-oft", "oft", ("lycoris_diag_oft",)),
+        ("locon", "locon", ()),
+        ("one-of-tomorrow", "lycoris", ()),
+    ],
+)
+def test_the_algorithm_in_a_lycoris_card_is_read_by_value(
+    algorithm: str, technique: str, overlays: tuple[str, ...]
+) -> None:
+    _, verdict = judge(SIMPLETUNER.format(algorithm=algorithm))
+    assert verdict.template == "simpletuner"
+    assert (verdict.state, verdict.technique, verdict.overlays) == ("used", technique, overlays)
+
+
 @pytest.mark.parametrize("written", ["lora", "PeftType.LORA", " LORA "])
 def test_a_type_written_otherwise(written: str) -> None:
     assert judge(config=f'{{"peft_type": "{written}"}}')[1].technique == "lora"
@@ -842,6 +885,9 @@ HOSTILE = {
     "offers in pictures": ("", "![a](b "),
     "commands": ("# Training\n```\n", "--lora lora\n"),
     "trees": ("```\n", "├── a # LoRA adapter\n"),
+    "boxes": ("Trained with QLoRA.\n```\n", "│ a + LoRA │\n"),
+    "cells": ("", "| fine-tuned a (via LoRA) | b | c |\n"),
+    "algorithms": ("", "LyCORIS Config\n```json\n"),
     "keys": ("", "we fine-tune with - LoRA: "),
 }
 

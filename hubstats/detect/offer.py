@@ -17,7 +17,7 @@ LEAD_CHARS = 1_500
 
 _TOOL_TITLE = re.compile(
     r"\b(?:plug-?in|(?:custom )?nodes?|extension|loader|manager|trainer|gui|web-?ui|toolkit|tool|library|framework"
-    r"|viewer|browser|converter|merger|extractor|helper|scripts?|templates?|calculator|platform|playground|recipes)\b"
+    r"|viewer|browser|converter|merger|extractor|helper|scripts?|templates?|gateway|server|proxy|router|calculator|platform|playground|recipes)\b"
 )
 _LESSON_TITLE = re.compile(
     r"\b(?:awesome|survey|tutorials?|handbook|syllabus|cheat ?sheet|papers|interview|from scratch|explained|notes on)\b"
@@ -69,6 +69,12 @@ _LESSON: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"\bwe provide\b[^.\n]{0,40}\b(?:examples|scripts|recipes)\b[^.\n]{0,40}\b(?:fine-?tun|finetun|train)"
         ),
     ),
+    (
+        "implementation of ",
+        re.compile(
+            r"\bimplementation of (?:the )?(?:method|technique|algorithm)s?\s(?:described|proposed|introduced|presented)\b"
+        ),
+    ),
     ("种", re.compile(r"(?:微调|微調|训练|訓練)(?:百余|各|多|任意|数百)种")),
     ("教程", re.compile(r"(?:微调|微調|训练|訓練)教程")),
 )
@@ -77,6 +83,11 @@ _SOFTWARE_WORDS = (
     *("studio", "gui", "web", "recipes"),
 )
 """One of these is in all that _KIND finds."""
+_EXPLAINS = re.compile(
+    r"\A(?:\W{0,40}[^\n]{0,200}\n)?\W{0,40}[^.\n]{0,60}\b(?:is|are)\s(?:an?\s)?(?:[\w\-]+\s){0,3}"
+    r"(?:techniques?|methods?|approach(?:es)?)\s(?:for|to|that|of|which)\b"
+)
+"""A text that begins with what a technique is: `Textual Inversion is a technique for capturing concepts`."""
 _NOISE = re.compile(r"!\[[^\]\n]{0,300}\]\([^)\n]{0,500}\)|\]\([^)\n]{0,500}\)|<[^>\n]{0,500}>|[*_`\[\]]+")
 """Pictures, badges, targets of links and markup, which can fill the beginning of a page."""
 MAX_LEAD = 8_000
@@ -97,8 +108,9 @@ def is_offer(card: str, structure: Structure, *, announced: bool) -> bool:
     if _LESSON_TITLE.search(_title(card, structure)) is not None:
         return True
     lead = _NOISE.sub("", card[structure.body : structure.body + MAX_LEAD])[:LEAD_CHARS].casefold()
-    if announced or _is_lesson(lead):
-        return _is_lesson(lead)
+    lesson = _is_lesson(lead) or _EXPLAINS.search(lead) is not None
+    if lesson or announced:
+        return lesson
     return any(word in lead for word in _SOFTWARE_WORDS) and any(
         _TOOL_IN_USE.search(lead[max(0, match.start() - 90) : match.start()] + re.split(_KIND, match[0])[0]) is None
         for match in _SOFTWARE.finditer(lead)

@@ -78,7 +78,7 @@ def signs(registry: Registry) -> list[Sign]:
     tools = ("adapter", "peft", "--lora_", "axolotl", "mergekit", "llama-factory", "diffusers-training",
              "## merge details")  # fmt: skip
     merged = (r"weights[^.\n]*merged", r"merged[ ](?:16|4)[ _\-]?bit", "merged into")
-    exact_words = ("配器", *templates.SETTINGS, "the training script", "ion weights for")
+    exact_words = ("配器", "LyCORIS Config", *templates.SETTINGS, "the training script", "ion weights for")
     found += [Sign(SHOWN, text, caseless=True) for text in (*tools, *merged)]
     found += [Sign(SHOWN, re.escape(text)) for text in exact_words]
     found += [

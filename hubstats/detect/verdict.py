@@ -125,7 +125,8 @@ def _labels(label: str, other: str, registry: Registry) -> bool:
     if label == _BUNDLE:
         return technique.key in _BUNDLED or technique.library == "LyCORIS"
     if label == "lora":
-        return technique.library != "adapters" and technique.family in ("low-rank", "shared-vector", "mixture")
+        low_rank = technique.family in ("low-rank", "shared-vector", "mixture")
+        return other == _BUNDLE or (technique.library != "adapters" and low_rank)
     return technique.parent == label
 
 

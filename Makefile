@@ -8,17 +8,19 @@ REPORT ?= hubstats-report.html
 
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup setup-dev setup-bench demo test torture lint docs lock snapshot bench-crawl bench-estimates bench-coverage clean
+.PHONY: help setup setup-dev setup-bench setup-cluster demo test torture lint docs lock snapshot bench-crawl bench-code bench-estimates bench-coverage clean
 
 help:
 	@echo "make setup        a working $(BIN)/hubstats, from hashed requirements"
 	@echo "make setup-bench  the same with torch and peft, for the bench and its tests"
+	@echo "make setup-cluster  the same with ray, for --engine ray and its tests"
 	@echo "make demo         set up, read the embedded snapshot into $(DB), write $(REPORT), say what it found"
 	@echo "make test         set up and run all tests"
 	@echo "make torture      failing servers, killed processes, hostile input, secrets: half an hour, one table"
 	@echo "make lint         lint, format, types, import directions, generated docs"
 	@echo "make docs         write the generated parts of README.md anew"
 	@echo "make bench-crawl  how fast a crawl is, as ratios to a bare loop"
+	@echo "make bench-code   how fast code is read from folders, git and Parquet, as ratios to parsing every file"
 	@echo "make bench-estimates  how fast estimates and questions are on 3 million repositories, as ratios to a bare count"
 	@echo "make bench-coverage  whether the intervals hold the truth, and what the design is worth, by simulation"
 	@echo "make lock         resolve the requirements anew (needs uv)"
@@ -27,6 +29,7 @@ help:
 setup: $(VENV)/.setup
 setup-dev: $(VENV)/.setup-dev
 setup-bench: $(VENV)/.setup-bench
+setup-cluster: $(VENV)/.setup-cluster
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -47,6 +50,10 @@ $(VENV)/.setup-dev: $(VENV)/.setup requirements/dev.txt
 $(VENV)/.setup-bench: $(VENV)/.setup-dev requirements/bench.txt
 	$(PIP) $(TORCH)
 	$(PIP) --require-hashes --no-deps -r requirements/bench.txt
+	@touch $@
+
+$(VENV)/.setup-cluster: $(VENV)/.setup-dev requirements/cluster.txt
+	$(PIP) --require-hashes -r requirements/cluster.txt
 	@touch $@
 
 demo: setup
@@ -75,12 +82,16 @@ lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/run.txt
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/dev.txt
 	uv pip compile pyproject.toml --extra bench --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q --override requirements/bench.override.txt -c requirements/dev.txt -o requirements/bench.txt
+	uv pip compile pyproject.toml --extra cluster --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements/dev.txt -o requirements/cluster.txt
 
 snapshot: setup-dev
 	$(BIN)/python scripts/build_snapshot.py $(if $(MIRRORS),--mirrors $(MIRRORS))
 
 bench-crawl: setup-dev
 	$(BIN)/python -m benchmarks.crawl
+
+bench-code: setup-dev
+	$(BIN)/python -m benchmarks.code
 
 bench-estimates: setup-dev
 	$(BIN)/python -m benchmarks.estimates

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hubstats.engines import Engine, open_engine
 from hubstats.errors import BenchError, ConfigError
 
 app = typer.Typer(no_args_is_help=True)
@@ -139,9 +140,21 @@ def run(
     tune: Tune = False,
     timeout: Annotated[str | None, typer.Option(help="Longest time of one run, such as 30m.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Do failed runs again as well.")] = False,
+    engine: Annotated[
+        str, typer.Option(help="Where runs are done: local, here, one at a time; ray, a Ray cluster, one a GPU.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of the Ray cluster, HOST:PORT or auto.", show_default="RAY_ADDRESS, else a Ray started here"
+        ),
+    ] = None,
     out: Out = RESULTS,
 ) -> None:
     """Fine-tune and measure, one run after the other; finished runs are skipped, a failed one ends nothing else.
+
+    With --engine ray runs are shared out, one a GPU, or one a machine where the device is the processor; models and
+    data that are files must lie at the same place on every node.
 
     Ctrl-C stops it; the same command goes on with the run it was at. Results are one JSON file a run. With --tune,
     or a plan made with it, learning rates are sought first, by as many trials for every technique.
@@ -169,10 +182,12 @@ def run(
     limit = _seconds(timeout) if timeout else None
     guesses = [cost.seconds for cost in costs]
     specs = list(made.specs)
+    chosen = open_engine(engine, workers=1 if engine == "local" else None, address=address, notify=_tell_aside)
     try:
-        if made.tune:
-            specs = _tune(specs, out, limit, retry, [trial.seconds for trial in trials], sum(guesses))
-        outcomes = _sweep(specs, out, limit, retry, guesses)
+        with chosen as place:
+            if made.tune:
+                specs = _tune(specs, out, limit, retry, [trial.seconds for trial in trials], sum(guesses), place)
+            outcomes = _sweep(specs, out, limit, retry, guesses, place)
     except KeyboardInterrupt:
         # typer would end the command without a word
         raise BenchError("interrupted; run the same command again to go on") from None
@@ -384,12 +399,16 @@ def _with_trials(made: Any, costs: list[Any], trials: list[Any]) -> list[float]:
     ]
 
 
+def _tell_aside(line: str) -> None:
+    typer.echo(line, err=True)
+
+
 def _tune(
-    specs: list[Any], out: Path, timeout: float | None, retry: bool, guesses: list[float], then: float
+    specs: list[Any], out: Path, timeout: float | None, retry: bool, guesses: list[float], then: float, engine: Engine
 ) -> list[Any]:
     """Seeks learning rates, prints what was found, and returns the runs with them."""
     tune = _bench("tune")
-    found = tune.tune(specs, out, timeout=timeout, retry=retry, tell=_teller(guesses, then))
+    found = tune.tune(specs, out, timeout=timeout, retry=retry, tell=_teller(guesses, then), engine=engine)
     _print_rows(_bench("tables").tuned(found), f"learning rates, by {tune.TRIALS} trials for each")
     runs = tune.finals(specs, found)
     if all(spec.role == "base" for spec in runs):
@@ -397,10 +416,14 @@ def _tune(
     return list(runs)
 
 
-def _sweep(specs: Any, out: Path, timeout: float | None, retry: bool, guesses: list[float]) -> list[Any]:
+def _sweep(
+    specs: Any, out: Path, timeout: float | None, retry: bool, guesses: list[float], engine: Engine
+) -> list[Any]:
     """Runs the specs and tells on standard error how far it is and how long it may take."""
     began = time.monotonic()
-    outcomes = _bench("runner").sweep(specs, out, timeout=timeout, retry=retry, tell=_teller(guesses, 0.0))
+    outcomes = _bench("runner").sweep(
+        specs, out, timeout=timeout, retry=retry, tell=_teller(guesses, 0.0), engine=engine
+    )
     typer.echo(f"{len(outcomes)} runs in {_duration(time.monotonic() - began)}", err=True)
     return list(outcomes)
 

@@ -77,6 +77,13 @@ class Kind(StrEnum):
     published = "published"
 
 
+class EngineName(StrEnum):
+    """Where heavy work runs."""
+
+    local = "local"
+    ray = "ray"
+
+
 class Measure(StrEnum):
     """A question that the detector answers about a labelled file."""
 
@@ -93,6 +100,20 @@ Db = Annotated[
 ]
 RowFormat = Annotated[Format, typer.Option("--format", "-f", help="How to print rows.")]
 WriteFormat = Annotated[FileFormat, typer.Option("--format", "-f", help="How to print or write rows.")]
+Where = Annotated[
+    EngineName,
+    typer.Option("--engine", help="Where heavy work runs: local, processes of this machine; ray, a Ray cluster."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of the Ray cluster, HOST:PORT or auto; paths must mean the same on every node.",
+        show_default="RAY_ADDRESS, else a Ray of this machine",
+    ),
+]
+Processes = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes at work at once.", show_default="all cores")
+]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Forget where earlier crawls stopped and list anew.")]
 DEFAULT_DB = Path("hubstats.duckdb")
 
@@ -180,8 +201,9 @@ def import_(
     kind: Annotated[
         Kind,
         typer.Option(
-            help="cards: a folder of .md files; configs: a folder of adapter configs (.json); code: folders of source "
-            "or git repositories; dump: Parquet of model cards or metadata; published: PEFT result files."
+            help="cards: a folder of .md files; configs: a folder of adapter configs (.json); code: folders of source, "
+            "git repositories, or Parquet with a column of contents; dump: Parquet of model cards or metadata; "
+            "published: PEFT result files."
         ),
     ],
     revision: Annotated[str | None, typer.Option(help="Commit to read, for code and datasets.")] = None,
@@ -192,28 +214,41 @@ def import_(
             help="Of a dump: keep the text of every card in the file, not only of those that name or show a technique.",
         ),
     ] = False,
+    engine: Where = EngineName.local,
+    address: Address = None,
+    workers: Processes = None,
     db: Db = DEFAULT_DB,
     format: RowFormat = Format.table,
 ) -> None:
-    """Bring local files into the DuckDB file. Importing the same path twice changes nothing."""
+    """Bring local files into the DuckDB file. Importing the same path twice changes nothing.
+
+    What comes out is the same whatever the engine and the number of its workers. Stopped or killed, the same command
+    goes on where it was.
+    """
     from hubstats import pipeline
+    from hubstats.engines import open_engine
     from hubstats.records import SourceOptions
 
     options = SourceOptions(path=path, revision=revision, keep_text=keep_text)
     with _progress() as progress:
-        reports = pipeline.crawl(db, [kind.value], options, progress)
+        chosen = open_engine(engine.value, workers=workers, address=address, notify=progress.say)
+        reports = pipeline.crawl(db, [kind.value], options, progress, chosen)
     _print_reports(reports, format)
     if any(report.state != "done" for report in reports):
         raise typer.Exit(1)
 
 
 @app.command()
-def estimate(db: Db = DEFAULT_DB) -> None:
+def estimate(
+    engine: Where = EngineName.local, address: Address = None, workers: Processes = None, db: Db = DEFAULT_DB
+) -> None:
     """Make verdicts and estimates anew from what the file holds, without asking any source."""
     from hubstats import pipeline
+    from hubstats.engines import open_engine
 
     with _progress() as progress:
-        judged, made = pipeline.rerun(_existing(db), progress)
+        chosen = open_engine(engine.value, workers=workers, address=address, notify=progress.say)
+        judged, made = pipeline.rerun(_existing(db), progress, chosen)
     typer.echo(f"{judged} subjects judged, {made} estimates made in {db}")
 
 

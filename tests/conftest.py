@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +64,23 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared real data is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A real Ray cluster of two nodes on this machine, a raylet and workers each; skipped where ray is not installed.
+
+    `cluster.address` is what --address takes; nodes can be added and removed (ray.cluster_utils.Cluster).
+    """
+    pytest.importorskip("ray", reason="ray is not installed: make setup-cluster")
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
+    # The nodes' processes find the tests' own modules; what they think of usage statistics and logs is ours to say.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
+    made = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        made.add_node(**node)
+        yield made
+    finally:
+        made.shutdown()

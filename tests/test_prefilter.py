@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubstats.detect import detect, prefilter
-from hubstats.detect.bulk import Bulk, as_frames, judge
+from hubstats.detect.bulk import Bulk, as_frames
 from hubstats.detect.front_matter import read_front_matter
 from hubstats.detect.prefilter import odd_characters
 from hubstats.detect.stream import Stream
@@ -223,7 +223,8 @@ def test_pages_come_out_in_order_with_everything_that_detect_says() -> None:
     assert [page.cursor for page in made] == [page.cursor for page in pages]
     verdicts = pl.concat([page.tables["verdict"] for page in made if page.tables])
     detections = pl.concat([page.tables["detection"] for page in made if page.tables])
-    wanted, evidence = as_frames(judge("dump", rows))
+    documents = [Document("dump", row[0], card=row[1] and clean(row[1]), tags=tuple(row[2])) for row in rows]
+    wanted, evidence = as_frames([detect(document, load()) for document in documents])
     assert verdicts.sort("subject_id").equals(wanted.sort("subject_id"))
     order = ["subject_id", "span_start", "technique", "rule", "excerpt"]
     assert detections.sort(order).equals(evidence.sort(order))

@@ -17,7 +17,7 @@ import subprocess
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
 from typing import Any, Generic
@@ -86,24 +86,26 @@ class Ray:
     ) -> Iterator[Result]:
         """See Engine.map."""
         mailbox = self._mailbox() if hear is not None else None
+        letters: list[Any] = []
         source = iter(items)
         order: deque[_Task[Item, Result]] = deque()
         running: dict[Any, _Task[Item, Result]] = {}
         try:
             while True:
                 for item in islice(source, self.workers * AHEAD - len(order)):
-                    task: _Task[Item, Result] = _Task(item)
-                    running[self._submit(work, item, needs(item) if needs else Needs(), mailbox)] = task
-                    order.append(task)
+                    order.append(_Task(item))
+                    running[self._submit(work, item, needs(item) if needs else Needs(), mailbox)] = order[-1]
                 if not order:
                     return
-                if not order[0].result:
+                if not order[0].result and order[0].error is None:
                     self._gather(running, lost)
-                    if hear is not None:
-                        self._listen(mailbox, hear)
-                while order and (result := order[0].result):
-                    order.popleft()
-                    yield result[0]
+                if hear is not None:
+                    self._listen(mailbox, letters, hear, PATIENCE if not running else 0)
+                while order and (order[0].result or order[0].error):
+                    task = order.popleft()
+                    if task.error is not None:
+                        raise task.error
+                    yield from task.result
         finally:
             for reference in running:  # only when the caller left early, or something was raised
                 with suppress(Exception):
@@ -123,12 +125,11 @@ class Ray:
                 task.result = [self._ray.get(reference)]
             except self._ray.exceptions.RayTaskError as error:
                 # What the work itself raised, or what the worker could not load to begin it.
-                cause = error.cause if isinstance(getattr(error, "cause", None), BaseException) else error
-                if isinstance(cause, ModuleNotFoundError | AttributeError | ImportError):
-                    raise EngineError(
-                        f"a worker cannot load the work ({_line(cause)}): install hubstats {__version__} on every node"
-                    ) from error
-                raise cause from None
+                task.error = error.cause if isinstance(error.cause, BaseException) else error
+                if isinstance(task.error, ModuleNotFoundError):
+                    task.error = EngineError(
+                        f"a worker lacks what the work needs ({_line(task.error)}): install the same on every node"
+                    )
             except (self._ray.exceptions.RayError, OSError) as error:
                 task.result = [lost(task.item, f"worker or node lost {ATTEMPTS} times: {_line(error)}")]
             del running[reference]
@@ -212,18 +213,29 @@ class Ray:
             raise EngineError(f"Ray at {address or 'this machine'} cannot be used: {_line(error)}") from error
 
     def _mailbox(self) -> Any:
-        return self._ray.remote(_Mailbox).options(num_cpus=0).remote()
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
 
-    def _listen(self, mailbox: Any, hear: Callable[[Any], None]) -> None:
+        here = On(self._ray.get_runtime_context().get_node_id(), soft=True)
+        return self._ray.remote(_Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
+
+    def _listen(self, mailbox: Any, asked: list[Any], hear: Callable[[Any], None], patience: float) -> None:
+        """Hears what has been said; what is not there within `patience` is waited for the next time."""
+        if not asked or patience:
+            asked.append(mailbox.take.remote())
         with suppress(self._ray.exceptions.RayError):  # its node is gone: what was said is lost, the work is not
-            for said in self._ray.get(mailbox.take.remote(), timeout=PATIENCE):
-                hear(said)
+            answered, _ = self._ray.wait(asked, num_returns=len(asked), timeout=patience)
+            for answer in answered:
+                asked.remove(answer)
+                for said in self._ray.get(answer):
+                    hear(said)
 
 
 @dataclass(slots=True)
 class _Task(Generic[Item, Result]):
     item: Item
-    result: list[Result] | None = None
+    result: list[Result] = field(default_factory=list)
+    error: BaseException | None = None
+    """What the work raised; it is raised here when its turn comes."""
 
 
 class _Mailbox:
@@ -251,7 +263,14 @@ def _do(version: str, threads_said: bool, work: Callable[..., Result], item: Ite
         os.environ.pop("OMP_NUM_THREADS", None)
     if mailbox is None:
         return work(item)
-    return work(item, mailbox.put.remote)
+    import ray
+
+    def say(said: Any) -> None:
+        # Waited for, so that all is said before the result is there.
+        with suppress(ray.exceptions.RayError):
+            ray.get(mailbox.put.remote(said))
+
+    return work(item, say)
 
 
 def _gpu_bytes() -> float:

@@ -1,7 +1,7 @@
 """The engine of one machine: this process for one worker, else a pool of processes that outlives their deaths.
 
-Processes are spawned, not forked: Polars and DuckDB have threads, and a fork copies their locks as they are. One costs
-about as long to start as `import hubstats`, so the pool is begun only when there is a second item to do.
+Processes are spawned, not forked: Polars and DuckDB have threads, and a fork copies their locks as they are. To start
+and import takes one about a second, so the pool is begun only when this process has worked for that long.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, wait
@@ -22,6 +23,8 @@ from typing import Any, Generic
 
 from hubstats.engines import AHEAD, ATTEMPTS, Engine, Item, Needs, Result
 
+ALONE = 1.0
+"""Seconds of work that this process does before it asks for help: less is done sooner than a pool is begun."""
 LOOK = 0.25
 """Seconds of one wait: a wait without end may miss Ctrl-C."""
 
@@ -31,9 +34,13 @@ class Local:
 
     name = "local"
 
-    def __init__(self, workers: int, notify: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self, workers: int, notify: Callable[[str], None] = lambda line: None, *, alone: float = ALONE
+    ) -> None:
         self.workers = max(1, workers)
+        self._alone = alone
         self._notify = notify
+        self._worked = 0.0
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Engine:
@@ -55,12 +62,14 @@ class Local:
     ) -> Iterator[Result]:
         """See Engine.map. Work that is listened to is done in this process, one item after the other."""
         source = iter(items)
-        first = tuple(islice(source, 2))
-        if hear is not None or self.workers == 1 or len(first) < 2:
-            for item in chain(first, source):
-                yield work(item) if hear is None else work(item, hear)
-            return
-        yield from self._pooled(work, chain(first, source), lost)
+        for item in source:
+            if hear is None and self.workers > 1 and (self._pool is not None or self._worked >= self._alone):
+                yield from self._pooled(work, chain((item,), source), lost)
+                return
+            began = time.perf_counter()
+            result = work(item) if hear is None else work(item, hear)
+            self._worked += time.perf_counter() - began
+            yield result
 
     def _pooled(
         self,

@@ -41,9 +41,6 @@ DETECT_BATCH = 5_000
 DETECT_CHARACTERS = 32_000_000
 """Bounds of what detection holds in memory at once."""
 
-LARGE_DUMP = 20_000
-"""Rows of a bulk file from which on starting other processes is worth it."""
-
 State = Literal["done", "interrupted", "failed", "skipped"]
 
 
@@ -238,7 +235,8 @@ def crawl(
     reports: list[Report] = []
     with engine or open_engine("local", workers=1) as workers, Writer(db, progress) as writer:
         for name in chosen:
-            source = open_source(name, replace(options, extra=_extra(writer, name, options, workers)), progress.say)
+            extra = _extra(writer, name, options) | {"engine": workers}
+            source = open_source(name, replace(options, extra=extra), progress.say)
             reason = source.unavailable()
             if reason is not None:
                 reports.append(Report(source.name, "skipped", reason))
@@ -257,13 +255,13 @@ def crawl(
     return reports
 
 
-def _extra(writer: Writer, source: str, options: SourceOptions, engine: Engine) -> dict[str, Any]:
-    """What the store knows that a source need not fetch, how its rows will be read, and where."""
+def _extra(writer: Writer, source: str, options: SourceOptions) -> dict[str, Any]:
+    """What the store knows that a source need not fetch, and how its rows will be read."""
     from hubstats.detect import DETECTOR_VERSION
 
     # A dump whose cards' text is not kept is read again for another detector, and to keep it.
     reader = f" {DETECTOR_VERSION}{' text' if options.keep_text else ''}"
-    return {"known_files": _known_files(writer, source), "reader": reader, "engine": engine}
+    return {"known_files": _known_files(writer, source), "reader": reader}
 
 
 def _judged(
@@ -282,8 +280,6 @@ def _judged(
         known = store.frame(read_input("weight_files"), {"source": source.name})
     known = known.filter(known["weight_files"].list.eval(bulk.weights).list.any())
     stream = Stream(bulk, source.name, source.clean, keep_text=keep_text, weight_files=known)
-    if engine.name == "local" and (first.expected or 0) < LARGE_DUMP:
-        engine = open_engine("local", workers=1)
     yield from stream.pages(chain([first], pages), engine)
 
 

@@ -3,8 +3,7 @@
 `prefilter` tells which cards have a word that any rule needs. The verdict on a card without one follows from very little:
 there is no evidence and no mention, so its state is `none`, and what is left to know is which tool wrote it (its own
 words, which the prefilter looked for too) and that nothing is wrong with its front matter. `Bulk.split` finds the rows for
-which all of that is certain and makes their verdicts as columns; the rows that are left go to `judge`, which calls
-`detect` on each. Both together give what `detect` gives on every row, bit for bit: a property test holds it to that.
+which all of that is certain and makes their verdicts as columns; `detect` judges the rows that are left. Both together give what `detect` gives on every row, bit for bit: a property test holds it to that.
 
 Rows come as a frame with the columns subject_id and card (missing: no card), and where known tags, library_name and
 weight_files; cards as they stand in the file, before NUL and length are seen to.
@@ -21,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from hubstats import detect as detector
 from hubstats.detect import prefilter
+from hubstats.detect.batch import Judged
 from hubstats.detect.front_matter import read_front_matter
-from hubstats.records import Detection, Document, Verdict
-from hubstats.techniques import Registry, load
+from hubstats.records import Detection, Verdict
+from hubstats.techniques import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,29 +67,6 @@ class Split:
     """Verdicts of the rows that say nothing."""
     rest: np.ndarray[Any, Any]
     """Numbers of the rows that are to be judged one by one."""
-
-
-Rows = Sequence[tuple[str, str | None, Sequence[str] | None, str | None, Sequence[str] | None]]
-"""Of each card to be read: subject_id, card, tags, library_name, weight_files."""
-Columns = dict[str, list[Any]]
-
-
-def judge(source: str, rows: Rows) -> tuple[Columns, Columns]:
-    """Verdicts and detections of some cards, as columns: what `detect` says of each, with hubstats' own registry."""
-    registry = load()
-    verdicts: list[Verdict] = []
-    detections: list[Detection] = []
-    for subject_id, card, tags, library, weights in rows:
-        document = Document(source, subject_id, card=card, tags=tuple(tags or ()), library_name=library,
-                            weight_files=tuple(weights or ()))  # fmt: skip
-        found, verdict = detector.detect(document, registry)
-        verdicts.append(verdict)
-        detections += found
-    return _columns(verdicts, Verdict), _columns(detections, Detection)
-
-
-def _columns(records: Sequence[Any], kind: type[Any]) -> Columns:
-    return {field.name: list(map(attrgetter(field.name), records)) for field in fields(kind)}
 
 
 class Bulk:
@@ -203,12 +180,17 @@ class Bulk:
         return pl.DataFrame(columns)
 
 
-def as_frames(judged: tuple[Columns, Columns]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What `judge` made, as frames of the same columns as the records."""
+def as_frames(judged: Judged) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Verdicts and detections as frames with the columns of the records."""
+    detections = [detection for found, _ in judged for detection in found]
+    return _frame([verdict for _, verdict in judged], Verdict), _frame(detections, Detection)
+
+
+def _frame(records: Sequence[Any], kind: type[Any]) -> pl.DataFrame:
     import polars as pl
 
-    verdicts, detections = judged
-    return pl.DataFrame(verdicts, schema=_schema(Verdict)), pl.DataFrame(detections, schema=_schema(Detection))
+    columns = {name: list(map(attrgetter(name), records)) for name in _schema(kind)}
+    return pl.DataFrame(columns, schema=_schema(kind))
 
 
 @cache

@@ -52,10 +52,12 @@ class Sign:
     GAP = "\ue000"
     """Whatever may stand in the place of one to three spaces, hyphens, underscores or brackets."""
 
-    def __init__(self, kind: int, text: str, *, caseless: bool = False, word: bool = False) -> None:
+    def __init__(self, kind: int, text: str, *, caseless: bool = False, ends: str = "") -> None:
+        """`ends`: where the pattern is the end of a word, "<" at its beginning, ">" at its end, "<>" at both."""
         self.kind, self.caseless = kind, caseless
-        self.text = f"{_OUTSIDE}{text}{_OUTSIDE}" if word else text
-        self.row = f"(?:^|{_OUTSIDE}){text}(?:{_OUTSIDE}|$)" if word else text
+        before, after = "<" in ends, ">" in ends
+        self.text = f"{_OUTSIDE * before}{text}{_OUTSIDE * after}"
+        self.row = f"{f'(?:^|{_OUTSIDE})' * before}{text}{f'(?:{_OUTSIDE}|$)' * after}"
 
     def in_bytes(self) -> bytes:
         """For texts that lie one after the other."""
@@ -69,14 +71,14 @@ class Sign:
 
 def signs(registry: Registry) -> list[Sign]:
     """Every sign of a registry's techniques and of the detector's own rules."""
-    found = [Sign(NAME, f"{_OUTSIDE}{_STEM}", caseless=True), Sign(NAME, f"{_STEM}{_OUTSIDE}", caseless=True)]
+    found = [Sign(NAME, _STEM, caseless=True, ends="<"), Sign(NAME, _STEM, caseless=True, ends=">")]
     exact, caseless = _names(registry)
-    found += [Sign(NAME, _spelled(name), word=True) for name in sorted(exact)]
-    found += [Sign(NAME, _spelled(name), word=True, caseless=True) for name in sorted(caseless)]
+    found += [Sign(NAME, _spelled(name), ends="<>") for name in sorted(exact)]
+    found += [Sign(NAME, _spelled(name), ends="<>", caseless=True) for name in sorted(caseless)]
     tools = ("adapter", "peft", "--lora_", "axolotl", "mergekit", "llama-factory", "diffusers-training",
              "## merge details")  # fmt: skip
     merged = (r"weights[^.\n]*merged", r"merged[ ](?:16|4)[ _\-]?bit", "merged into")
-    exact_words = ("配器", *templates.SETTINGS, "the training script", "ion weights for")
+    exact_words = ("配器", "LyCORIS Config", *templates.SETTINGS, "the training script", "ion weights for")
     found += [Sign(SHOWN, text, caseless=True) for text in (*tools, *merged)]
     found += [Sign(SHOWN, re.escape(text)) for text in exact_words]
     found += [
@@ -86,9 +88,7 @@ def signs(registry: Registry) -> list[Sign]:
         Sign(TRL, r"It has been trained using \[TRL\]"),
         Sign(AUTOTRAIN, "AutoTrain"),
         Sign(TRAINER, re.escape(templates.TRAINER)),
-        Sign(TOOL, "trl", caseless=True, word=True),
-        Sign(TOOL, "autotrain", caseless=True, word=True),
-        Sign(TOOL, r"[^\w./:\-%]unsloth[^\w./\-%]", caseless=True),
+        *(Sign(TOOL, rf"[\s\"'\[,]{tool}[\s\"'\],]", caseless=True) for tool in ("trl", "autotrain", "unsloth")),
         Sign(CITES, "Cite TRL as"),
     ]
     return found

@@ -9,22 +9,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hubstats.detect.bulk import Bulk, Columns, Rows, as_frames, judge
+from hubstats.detect import DETECTOR_VERSION
+from hubstats.detect.batch import Batch, Judged, batches, detect_batch, lost
+from hubstats.detect.bulk import Bulk, as_frames
 from hubstats.engines import Engine
-from hubstats.records import Page
+from hubstats.records import Document, Page
 
 if TYPE_CHECKING:
     import polars as pl
-
-BATCH = 200
-"""Cards that a worker is given at once."""
-BATCH_CHARACTERS = 2_000_000
-
-Judged = tuple[Columns, Columns]
-
 
 @dataclass
 class _Waiting:
@@ -57,7 +51,7 @@ class Stream:
 
         The text of a card is kept where the card shows or names anything, or everywhere with `keep_text`.
         """
-        results = engine.map(partial(judge, self._source), self._batches(pages), lost=self._lost)
+        results = engine.map(detect_batch, self._batches(pages), lost=lost)
         for judged in results:
             first = self._unfinished[0]
             first.judged.append(judged)
@@ -70,7 +64,7 @@ class Stream:
         while self._waiting and self._waiting[0].batches == len(self._waiting[0].judged):
             yield self._whole(self._waiting.popleft())
 
-    def _batches(self, pages: Iterator[Page]) -> Iterator[Rows]:
+    def _batches(self, pages: Iterator[Page]) -> Iterator[Batch]:
         for page in pages:
             cards = page.tables.get("model_card")
             if cards is None:
@@ -80,14 +74,25 @@ class Stream:
             split = self._bulk.split(frame)
             rest = frame[split.rest]
             rest = rest.with_columns(card=_each(rest["card"], self._clean))
-            batches = list(_in_batches(rest))
+            work = list(batches(map(self._document, rest.iter_rows()), DETECTOR_VERSION))
             text = _each(cards["text"], self._clean) if self._keep_text else _at(split.rest, rest["card"], len(cards))
             page = replace(page, tables={**page.tables, "model_card": cards.with_columns(text=text)})
-            waiting = _Waiting(page, split.silent, len(batches))
+            waiting = _Waiting(page, split.silent, len(work))
             self._waiting.append(waiting)
-            if batches:
+            if work:
                 self._unfinished.append(waiting)
-            yield from batches
+            yield from work
+
+    def _document(self, row: tuple[Any, ...]) -> Document:
+        subject_id, card, tags, library, weights = row
+        return Document(
+            self._source,
+            subject_id,
+            card=card,
+            tags=tuple(tags or ()),
+            library_name=library,
+            weight_files=tuple(weights or ()),
+        )
 
     def _documents(self, page: Page) -> pl.DataFrame:
         import polars as pl
@@ -116,23 +121,6 @@ class Stream:
         if detections is not None and len(detections):
             tables["detection"] = detections
         return replace(waiting.page, tables=tables)
-
-    def _lost(self, rows: Rows, why: str) -> Judged:
-        # Whatever ended the workers (a full memory, somebody's kill): this process is still here.
-        return judge(self._source, rows)
-
-
-def _in_batches(frame: pl.DataFrame) -> Iterator[list[tuple[Any, ...]]]:
-    batch: list[tuple[Any, ...]] = []
-    characters = 0
-    for row in frame.iter_rows():
-        batch.append(row)
-        characters += len(row[1] or "")
-        if len(batch) >= BATCH or characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def _each(texts: pl.Series, work: Callable[[str], str]) -> pl.Series:

@@ -22,6 +22,8 @@ _STRUCTURE = re.compile(
     r"|(?P<comment><!--)",
     re.MULTILINE,
 )
+_MARK = re.compile(r"[#<`~*]")
+"""One of these stands in all that `_STRUCTURE` finds."""
 _SECTIONS: tuple[tuple[Section, re.Pattern[str]], ...] = (
     (
         "cite",
@@ -170,7 +172,7 @@ def read_structure(card: str, body: int) -> Structure:
     # Ancestors of the current heading: (level, section).
     above: list[tuple[int, Section]] = []
     position, parts, fence = body, 0, None
-    while parts < MAX_PARTS and (match := _STRUCTURE.search(card, position)) is not None:
+    while parts < MAX_PARTS and (match := _next_part(card, position)) is not None:
         parts += 1
         position = match.end() + (match.end() == match.start())
         if match["fence"] is not None:
@@ -215,6 +217,21 @@ def read_structure(card: str, body: int) -> Structure:
     structure._fence_starts = [part.start for part in structure.fences]
     structure._comment_starts = [start for start, _ in structure.comments]
     return structure
+
+
+def _next_part(text: str, position: int) -> re.Match[str] | None:
+    """What `_STRUCTURE.search` finds from `position` on; only lines with one of its marks are looked at, which is quicker."""
+    while (mark := _MARK.search(text, position)) is not None:
+        line = text.rfind("\n", position, mark.start()) + 1 or position
+        end = text.find("\n", mark.start())
+        # A comment may be on the same line as a later mark: the first match of the line counts.
+        match = _STRUCTURE.search(text, line, len(text) if end < 0 else end)
+        if match is not None:
+            return match
+        if end < 0:
+            return None
+        position = end
+    return None
 
 
 @lru_cache(maxsize=8_192)

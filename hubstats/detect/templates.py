@@ -93,6 +93,8 @@ _TRUE_SETTINGS = {
     "use_lisa": "lisa",
 }
 _NUMBER_SETTINGS = {"loraplus_lr_ratio": "lora_plus", "relora_steps": "relora", "lisa_n_layers": "lisa"}
+SETTINGS = ("load_in_4bit", "finetuning_type", *_TRUE_SETTINGS, *_NUMBER_SETTINGS)
+"""Keys of settings without which no setting shows a technique; `adapter` is one more."""
 _LYCORIS_CONFIG = re.compile(
     r"LyCORIS Config:?[ \t]*\r?\n[ \t]*```(?:json)?[ \t]*\r?\n[^`]{0,4000}?"
     r"(?P<algo>\"algo\"[ \t]*:[ \t]*\"(?P<value>[\w\-]{2,20})\")"
@@ -110,8 +112,6 @@ _LYCORIS_ALGORITHMS = {
     "diag-oft": "lycoris_diag_oft",
     "full": "full_finetuning",
 }
-SETTINGS = ("load_in_4bit", "finetuning_type", *_TRUE_SETTINGS, *_NUMBER_SETTINGS)
-"""Keys of settings without which no setting shows a technique; `adapter` is one more."""
 UNNAMED_RULES = frozenset({"trainer:load_in_4bit", "name:repository"})
 """Rules whose evidence follows from a text that does not name the technique."""
 MAX_SETTINGS = 4_000

@@ -26,13 +26,13 @@ WIDTH = 1280
 SCALE = 2
 """Pixels of the picture a pixel of the page."""
 ALONE = """section => {
-    section.style.padding = "14px 18px";
-    section.style.border = "0";
+    Object.assign(section.style, { padding: "14px 18px", margin: "0 -18px", border: "0" });
     section.querySelectorAll("nav, .controls, .choose, .note, .missing, .lead, details, button").forEach((part) => {
         part.style.display = "none";
     });
 }"""
-"""Leaves of a section what its picture needs where it stands alone: heading, legend, chart and source."""
+"""Leaves of a section what its picture needs where it stands alone: heading, legend, chart and source. Room beside the
+chart comes from outside, for it keeps the width in which it was drawn."""
 
 PATIENCE = 60_000
 """Milliseconds until a chart must be drawn."""

@@ -162,7 +162,7 @@ def _measures(found: Sequence[Standing]) -> list[charts.Axis]:
     score = charts.Axis(
         "score",
         "score against LoRA",
-        f"Best score minus plain LoRA\N{RIGHT SINGLE QUOTATION MARK}s best, {unit}",
+        f"Best score on {charts.plain(found[0].task, 40)} minus plain LoRA\N{RIGHT SINGLE QUOTATION MARK}s, {unit}",
         "more",
         zero_line=True,
         floor=FLOOR,

@@ -8,7 +8,8 @@ REPORT ?= hubstats-report.html
 
 TORCH ?= torch==2.13.0
 
-.PHONY: help setup setup-dev setup-bench setup-cluster demo example test torture lint docs lock snapshot bench-crawl bench-code bench-estimates bench-report bench-coverage bench-runner gpu clean
+.PHONY: help setup setup-dev setup-bench setup-cluster demo example test torture audit fixture lint docs lock snapshot \
+	bench-crawl bench-code bench-estimates bench-report bench-coverage bench-runner gpu clean
 
 help:
 	@echo "make setup        a working $(BIN)/hubstats, from hashed requirements"
@@ -18,6 +19,7 @@ help:
 	@echo "make example      write reports/example anew: the demo's page, its numbers as CSV, a picture"
 	@echo "make test         set up and run all tests"
 	@echo "make torture      failing servers, killed processes, hostile input, secrets: half an hour, one table"
+	@echo "make audit        known vulnerabilities in the locked requirements, licences of what is installed"
 	@echo "make lint         lint, format, types, import directions, generated docs"
 	@echo "make docs         write the generated parts of README.md anew"
 	@echo "make bench-crawl  how fast a crawl is, as ratios to a bare loop"
@@ -82,6 +84,21 @@ test: setup-dev
 torture: setup-dev
 	$(BIN)/python -m tests.torture $(PLANS) --seed $(or $(SEED),0)
 
+# Its tools have an environment of their own, so that what is looked at is what is used. STRICT=--strict: fail when the
+# service of vulnerabilities does not answer.
+audit: setup-dev .venv-audit/.setup
+	.venv-audit/bin/python scripts/audit.py $(STRICT)
+
+.venv-audit/.setup: requirements/audit.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
+# The file as this version writes it, for the tests of later ones. Before a release it is made anew with every change of
+# the schema; of a released version never again.
+fixture: setup-dev
+	$(BIN)/python -m scripts.schema_fixture
+
 lint: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -98,6 +115,7 @@ lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/dev.txt
 	uv pip compile pyproject.toml --extra bench --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q --override requirements/bench.override.txt -c requirements/dev.txt -o requirements/bench.txt
 	uv pip compile pyproject.toml --extra cluster --extra dev --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements/dev.txt -o requirements/cluster.txt
+	uv pip compile requirements/audit.in --universal --python-version 3.11 --generate-hashes --no-header -q -o requirements/audit.txt
 
 snapshot: setup-dev
 	$(BIN)/python scripts/build_snapshot.py $(if $(MIRRORS),--mirrors $(MIRRORS))

@@ -69,24 +69,11 @@ def _held(db: Path, source: str, options: SourceOptions) -> Held:
         of = {"source": source}
         key = {**of, "seed": options.seed}
         listed = store.frame("SELECT count(*) AS n FROM hub_model WHERE source = $source", of)["n"][0]
-        drawn = store.frame("SELECT count(*) AS n FROM sample_frame WHERE source = $source AND seed = $seed", key)["n"][
-            0
-        ]
+        sampled = "SELECT count(*) AS n FROM sample_frame WHERE source = $source AND seed = $seed"
+        drawn = store.frame(sampled, key)["n"][0]
         wanted = store.frame(read_input("wanted_files"), key)
         files = int(wanted["wants_card"].sum()) + int(wanted["wants_config"].sum())
         done = store.frame("SELECT scope FROM crawl_cursor WHERE source = $source AND done", of)["scope"]
-        return Held()
-    with Store.open(db) as store:
-        key = {"source": source, "seed": options.seed}
-        listed = store.frame("SELECT count(*) AS n FROM hub_model WHERE source = $source", {"source": source})["n"][0]
-        drawn = store.frame("SELECT count(*) AS n FROM sample_frame WHERE source = $source AND seed = $seed", key)["n"][
-            0
-        ]
-        wanted = store.frame(read_input("wanted_files"), key)
-        files = int(wanted["wants_card"].sum() + wanted["wants_config"].sum())
-        done = store.frame("SELECT scope FROM crawl_cursor WHERE source = $source AND done", {"source": source})[
-            "scope"
-        ]
         return Held(int(listed), int(drawn), files, store.cursors(source), frozenset(done.to_list()))
 
 

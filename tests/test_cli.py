@@ -17,6 +17,8 @@ import duckdb
 import polars
 import pytest
 
+from hubstats import cli
+
 from .conftest import Run
 
 HEAVY = ("duckdb", "polars", "pandas", "plotly", "huggingface_hub", "requests", "pyarrow", "scipy", "numpy")
@@ -209,3 +211,23 @@ def test_importing_what_is_not_there(run: Run, tmp_path: Path) -> None:
         assert report["state"] in ("skipped", "failed")
         assert "absent" in report["message"], kind
         assert "Traceback" not in done.stderr
+
+
+def test_a_bug_is_told_without_the_tokens_that_its_exception_quotes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "of-a-shape-nobody-knows")
+
+    def broken() -> None:
+        raise ValueError("Authorization: Bearer hf_abcdefghijkl, or of-a-shape-nobody-knows")
+
+    monkeypatch.setattr(cli, "app", broken)
+    for debug in ("", "1"):
+        monkeypatch.setenv("HUBSTATS_DEBUG", debug)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 1
+        said = capsys.readouterr().err
+        assert "Authorization: Bearer ***" in said
+        assert ("Traceback" in said) is bool(debug)
+        assert not [secret for secret in ("hf_abc", "nobody-knows") if secret in said]

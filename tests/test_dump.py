@@ -364,3 +364,45 @@ def test_what_the_hub_refuses_is_one_line(hub: HubServer, monkeypatch: pytest.Mo
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"):
         crawl("hf:org/cards")
+
+
+def heard(path: str, said: list[str]) -> None:
+    """Reads it all, and keeps what the person waiting is told."""
+    for _ in dump.open_source(SourceOptions(path=path), said.append).pages({}):
+        pass
+
+
+def test_a_commit_that_was_not_named_is_named(hub: HubServer) -> None:
+    said: list[str] = []
+    heard("hf:org/cards", said)
+    sha = hub.datasets_by_id["org/cards"].sha
+    assert any(f"hf:org/cards@{sha} reads the same again" in line for line in said)
+    said.clear()
+    heard(f"hf:org/cards@{sha}", said)
+    assert not any("reads the same again" in line for line in said)
+
+
+def test_a_file_that_is_not_what_the_hub_says_of_it_is_left_out(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HubServer, "sibling", lambda self, repo, name, body, request: {
+        "rfilename": name, "size": 1, "lfs": {"sha256": "0" * 64, "size": 1, "pointerSize": 130}
+    })  # fmt: skip
+    records = crawl("hf:org/stats")
+    assert models(records) == {}
+    [failure] = [record for record in records if isinstance(record, Failure)]
+    assert f"the Hub says {'0' * 64}" in (failure.detail or "")
+
+
+def test_other_content_under_the_same_name_is_warned_of_and_read(tmp_path: Path) -> None:
+    said: list[str] = []
+    path = tmp_path / "cards.parquet"
+    cursors: dict[str, str] = {}
+    for name in ("a/one", "a/two"):
+        write(path, {"id": [name]})
+        source = dump.open_source(SourceOptions(path=str(path)), said.append)
+        pages = list(source.pages(cursors))
+        assert list(models([record for page in pages for record in page.records])) == [name]
+        cursors |= {page.scope: page.cursor for page in pages if page.cursor}
+        warned = [line for line in said if "is not what it was when it was read before" in line]
+        assert len(warned) == (name == "a/two")

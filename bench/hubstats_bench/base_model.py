@@ -84,7 +84,9 @@ def load_model(origin: Origin, training: TrainingParams, device: str) -> Any:
             keywords["dtype"] = DTYPES[training.dtype]
         else:
             keywords |= {"quantization_config": _quantisation(training.dtype), "device_map": device}
-        model = AutoModelForCausalLM.from_pretrained(folder_of(origin), revision=_revision(origin), **keywords)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder_of(origin), revision=_revision(origin), use_safetensors=True, **keywords
+        )
     if training.dtype in DTYPES:
         model = model.to(device)  # where it is already, this does nothing
     if training.use_gc:

@@ -69,6 +69,8 @@ class HubServer(LoopbackServer):
     datasets: Iterable[Dataset] = ()
     tokens: Collection[str] | Mapping[str, Collection[str]] = field(default=("hf_good",), kw_only=True)
     """Good tokens; as a mapping, with the gated and private ids that each may read ('*': all)."""
+    roles: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    """Of a token: read or write, or what a fine-grained one may do; without one whoami says nothing of it."""
     token_quota: Mapping[str, Quota] | None = field(default=None, kw_only=True)
     """Quota of a caller with a good token, where it differs from `quota`."""
     page_cap: int = field(default=1000, kw_only=True)
@@ -183,7 +185,7 @@ class HubServer(LoopbackServer):
         if path == "/api/models":
             return self.catalogue.page(request, self.url, self.file_host.url, self.paging)
         if path == "/api/whoami-v2":
-            return json_reply(200, {"type": "user", "name": "someone"}) if token else failure(401, NO_USER)
+            return self.whoami(token) if token else failure(401, NO_USER)
         if match := re.fullmatch(r"/api/(models|datasets)/([^/]+(?:/[^/]+)?)", path):
             return self.info(request, match[1], match[2], "main")
         if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/(revision|tree|refs|paths-info)/?(.*)", path):
@@ -191,6 +193,14 @@ class HubServer(LoopbackServer):
         if match := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/(refs/[^/]+/[^/]+|[^/]+)/(.+)", path):
             return self.resolve(request, "datasets" if match[1] else "models", match[2], match[3], match[4])
         return failure(404, "Sorry, we can't find the page you are looking for.")
+
+    def whoami(self, token: str) -> Reply:
+        """Who the token belongs to and what it may do."""
+        about: dict[str, Any] = {"type": "user", "name": "someone"}
+        if (role := self.roles.get(token)) is not None:
+            shown = {"role": role} if isinstance(role, str) else {"role": "fineGrained", "fineGrained": role}
+            about["auth"] = {"type": "access_token", "accessToken": {"displayName": "mine", **shown}}
+        return json_reply(200, about)
 
     # Repositories ------------------------------------------------------------------------------------------------
 

@@ -64,12 +64,9 @@ def torture(scale: Scale, folder: Path) -> Iterator[Outcome]:
 
 
 SHORT = (
-    ("hub", "passing"),
     ("hub", "never"),
-    ("hub", "down"),
     ("github", "passing"),
-    ("civitai", "hostile"),
-    ("civitai", "paging"),
+    ("civitai", "down"),
 )
 """What the tests do of it, with the first of its variants."""
 
@@ -310,7 +307,7 @@ def _waits(scene: Stage) -> Outcome:
         problems.append(f"{faults} answers asked for 3 s, and only {len(gaps)} pauses were that long: {gaps}")
     if told < len(gaps):
         problems.append(f"{len(gaps)} long waits and {told} lines about them: {ran.said}")
-    if any(gap > 3 + 1 + 1.5 for gap in gaps):
+    if any(gap > 3 + 1 + 4 for gap in gaps):
         problems.append(f"a wait went past what was asked for: {gaps}")
     return Outcome(
         "faults", "waits are kept and shown", faults, escapes=len(problems), problems=tuple(problems),

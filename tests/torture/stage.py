@@ -133,6 +133,9 @@ def finish(process: subprocess.Popen[str], timeout: float) -> Ran:
     process.wait()
     late.cancel()
     listener.join(5)
+    process.stdout.close()
+    if process.stderr is not None and not listener.is_alive():
+        process.stderr.close()
     seconds = time.monotonic() - began
     code = None if seconds >= timeout and process.returncode == -signal.SIGKILL else process.returncode
     return Ran(code, out, "".join(line for _, line in lines), seconds, tuple(lines))

@@ -114,6 +114,14 @@ def test_one_run_twice_is_one_run(experiments: dict[str, Experiment], tmp_path: 
     assert one.losses != other.losses
 
 
+def test_how_long_training_goes_on_does_not_change_how_it_begins(
+    experiments: dict[str, Experiment], tmp_path: Path
+) -> None:
+    # the published order sorts buckets of 20 batches; ours has to, though only 3 of them are used
+    short, long = (run(experiments["ia3/default"], tmp_path, max_steps=steps, eval_steps=steps) for steps in (3, 21))
+    assert short.losses[0] == long.losses[0]
+
+
 def test_trainable_parameters_are_counted_after_the_optimiser_is_there(
     experiments: dict[str, Experiment], tmp_path: Path
 ) -> None:

@@ -806,7 +806,7 @@ class RunStanding(Record):
     technique: str | None
     variant: str | None
     metric: str
-    """test_accuracy (a share) or similarity (a cosine)."""
+    """test_accuracy (a share), similarity (a cosine), or token_accuracy (a share) of runs that answer no questions."""
     score: float
     questions: int | None
     """Test questions the accuracy is a share of; None: not known, or no questions."""

@@ -76,19 +76,15 @@ def load_tokenizer(origin: Origin, max_length: int) -> Any:
 
 def load_model(origin: Origin, training: TrainingParams, device: str) -> Any:
     """The bare base model on `device`, in the dtype of `training`, in evaluation mode."""
-    if origin.kind == "made":
-        model: Any = _made_model(MADE[origin.name], training, device)
+    if origin.kind != "made":
+        model = _loaded(folder_of(origin), _revision(origin), training, device)
+    elif training.dtype in DTYPES:
+        model = _made_model(MADE[origin.name], training, device)
     else:
-        keywords: dict[str, Any] = {"attn_implementation": training.attn_implementation}
-        if training.dtype in DTYPES:
-            keywords["dtype"] = DTYPES[training.dtype]
-        else:
-            keywords |= {"quantization_config": _quantisation(training.dtype), "device_map": device}
-        model = AutoModelForCausalLM.from_pretrained(
-            folder_of(origin), revision=_revision(origin), use_safetensors=True, **keywords
-        )
-    if training.dtype in DTYPES:
-        model = model.to(device)  # where it is already, this does nothing
+        # weights are quantised while they are loaded, and only then
+        with tempfile.TemporaryDirectory() as place:
+            _made_model(MADE[origin.name], training.replaced(dtype="bfloat16"), device).save_pretrained(place)
+            model = _loaded(place, None, training, device)
     if training.use_gc:
         model.enable_input_require_grads()
         model.gradient_checkpointing_enable()
@@ -99,6 +95,17 @@ def cache_folder() -> Path:
     """Where converted models are kept: HUBSTATS_CACHE, or the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(os.environ.get("HUBSTATS_CACHE") or Path(base) / "hubstats") / "models"
+
+
+def _loaded(place: str, revision: str | None, training: TrainingParams, device: str) -> Any:
+    keywords: dict[str, Any] = {"attn_implementation": training.attn_implementation}
+    if training.dtype in DTYPES:
+        keywords["dtype"] = DTYPES[training.dtype]
+        return AutoModelForCausalLM.from_pretrained(place, revision=revision, use_safetensors=True, **keywords).to(
+            device
+        )
+    keywords |= {"quantization_config": _quantisation(training.dtype), "device_map": device}
+    return AutoModelForCausalLM.from_pretrained(place, revision=revision, use_safetensors=True, **keywords)
 
 
 def _quantisation(dtype: str) -> Any:

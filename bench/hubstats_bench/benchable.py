@@ -36,7 +36,7 @@ def unmet(adapter: Mapping[str, Any] | None, training: TrainingParams, device: s
         what = "LoftQ" if start == "loftq" else f"a base model in {training.dtype}"
         if find_spec("bitsandbytes") is None:
             return f"{what} needs bitsandbytes: pip install bitsandbytes"
-        if device != "cuda":
+        if device != "cuda" and not (device == "cpu" and training.dtype == "int4" and start != "loftq"):
             return f"{what} needs an NVIDIA GPU: --device cuda"
     if adapter.get("peft_type") == "ADAMSS" and find_spec("sklearn") is None:
         return "AdaMSS needs scikit-learn: pip install scikit-learn"

@@ -7,7 +7,7 @@ positions than a published batch holds. Row by row both give the same text in 32
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ def generation_config(prompt_length: int, values: dict[str, Any]) -> Any:
     return GenerationConfig(**given)
 
 
-def sampling(model: Any, values: dict[str, Any]) -> str | None:
+def sampling(model: Any, values: Mapping[str, Any]) -> str | None:
     """How answers are drawn, where neither the values nor the base model's own generation config say "greedily"."""
     own = model.generation_config
     if not values.get("do_sample", own.do_sample):

@@ -44,7 +44,7 @@ HAIR = 4e-6
 BLOCK = 1_000_000
 """Drawn numbers held at once."""
 
-LIMITS = {"test_accuracy": (0.0, 1.0), "similarity": (-1.0, 1.0)}
+LIMITS = {"test_accuracy": (0.0, 1.0), "similarity": (-1.0, 1.0), "token_accuracy": (0.0, 1.0)}
 
 
 def of_contest(contest: Contest) -> Iterator[Record]:

@@ -5,6 +5,8 @@ WITH measured AS (
         run_id,
         max(value) FILTER (name = 'test_accuracy' AND value BETWEEN 0 AND 1) AS test_accuracy,
         max(value) FILTER (name = 'similarity' AND value BETWEEN -1 AND 1) AS similarity,
+        -- of runs that answer no question, such as those of a laptop: how many tokens of the solutions they foresee
+        max(value) FILTER (name = 'token_accuracy' AND value BETWEEN 0 AND 1) AS token_accuracy,
         max(value) FILTER (name = 'peak_memory' AND value > 0) AS peak_memory,
         max(value) FILTER (name = 'train_time' AND value > 0) AS train_time,
         max(value) FILTER (name = 'checkpoint_size' AND value > 0) AS checkpoint_size,
@@ -31,8 +33,12 @@ SELECT
     run.experiment,
     run.technique,
     run.variant,
-    CASE WHEN measured.test_accuracy IS NULL THEN 'similarity' ELSE 'test_accuracy' END AS metric,
-    coalesce(measured.test_accuracy, measured.similarity) AS score,
+    CASE
+        WHEN measured.test_accuracy IS NOT NULL THEN 'test_accuracy'
+        WHEN measured.similarity IS NOT NULL THEN 'similarity'
+        ELSE 'token_accuracy'
+    END AS metric,
+    coalesce(measured.test_accuracy, measured.similarity, measured.token_accuracy) AS score,
     nullif(answered.questions, 0) AS questions,
     coalesce(run.is_current, false) AS is_current,
     run.created_at,
@@ -51,5 +57,5 @@ SELECT
 FROM bench_run AS run
 JOIN measured USING (run_id)
 LEFT JOIN answered USING (run_id)
-WHERE run.status = 'success' AND coalesce(measured.test_accuracy, measured.similarity) IS NOT NULL
+WHERE run.status = 'success' AND score IS NOT NULL
 ORDER BY run.origin, run.task, run.model_id, run.experiment, run.created_at NULLS FIRST, run.run_id;

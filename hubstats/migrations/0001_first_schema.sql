@@ -1055,7 +1055,7 @@ COMMENT ON COLUMN run_standing.model_id IS 'Base model; runs of two are never co
 COMMENT ON COLUMN run_standing.experiment IS 'Experiment';
 COMMENT ON COLUMN run_standing.technique IS 'Registry key of the base technique';
 COMMENT ON COLUMN run_standing.variant IS 'Registry key of the variant';
-COMMENT ON COLUMN run_standing.metric IS 'test_accuracy (share) or similarity (cosine)';
+COMMENT ON COLUMN run_standing.metric IS 'test_accuracy (share), similarity (cosine), or token_accuracy (share) of runs that answer no questions';
 COMMENT ON COLUMN run_standing.score IS 'Its value';
 COMMENT ON COLUMN run_standing.questions IS 'Test questions the accuracy is a share of; NULL: not known, or no questions';
 COMMENT ON COLUMN run_standing.low IS '95% interval for other questions of the same kind, Wilson';
@@ -1107,7 +1107,7 @@ COMMENT ON COLUMN frontier.frontier_id IS 'frontier/cost/run';
 COMMENT ON COLUMN frontier.origin IS 'Who measured';
 COMMENT ON COLUMN frontier.task IS 'Task';
 COMMENT ON COLUMN frontier.model_id IS 'Base model';
-COMMENT ON COLUMN frontier.metric IS 'test_accuracy (share) or similarity (cosine)';
+COMMENT ON COLUMN frontier.metric IS 'test_accuracy (share), similarity (cosine), or token_accuracy (share) of runs that answer no questions';
 COMMENT ON COLUMN frontier.cost_metric IS 'peak_memory, train_time, checkpoint_size, trainable_parameters, forgetting (as corrected in July 2026), drift; less is better';
 COMMENT ON COLUMN frontier.run_id IS 'The newest current run of the experiment';
 COMMENT ON COLUMN frontier.experiment IS 'Experiment';
@@ -1209,6 +1209,7 @@ SELECT
     bench_run.is_current,
     max(metric.value) FILTER (metric.name = 'test_accuracy') AS accuracy,
     max(metric.value) FILTER (metric.name = 'similarity') AS similarity,
+    max(metric.value) FILTER (metric.name = 'token_accuracy') AS token_accuracy,
     max(metric.value) FILTER (metric.name = 'forgetting') AS forgetting,
     max(metric.value) FILTER (metric.name = 'peak_memory') AS peak_memory,
     max(metric.value) FILTER (metric.name = 'train_time') AS train_time,

@@ -117,7 +117,7 @@ def _frontier_view(
 ) -> View:
     metric = standing.metric if standing else "accuracy"
     noise = standing.noise if standing else None
-    scale = 100 if metric == "accuracy" else 1
+    scale = wording.scale(metric)
     current = {
         _key(run): run for run in evidence.runs.filter(origin=origin, task=task, is_current=True).iter_rows(named=True)
     }
@@ -133,7 +133,7 @@ def _frontier_view(
     score = charts.Axis(
         "score",
         "score",
-        "Test accuracy, %" if metric == "accuracy" else "Similarity of the image to the subject",
+        wording.SCORES[metric],
         "more",
         floor=(max(row["accuracy"] for row in rows) - BELOW) * scale,
     )
@@ -227,7 +227,7 @@ def _run_mark(
     among_costs: dict[str, dict[str, float]],
 ) -> charts.Mark:
     key = row["variant"] or row["technique"]
-    scale = 100 if metric == "accuracy" else 1
+    scale = wording.scale(metric)
     score = charts.Range(row["accuracy"])
     if row["standard_error"] is not None:
         half = _half_width(row)

@@ -158,7 +158,7 @@ def _against(evidence: Evidence, key: Key, task: str, found: Sequence[Standing])
 
 def _measures(found: Sequence[Standing]) -> list[charts.Axis]:
     """What may be up: the score first, then each cost that some technique has."""
-    unit = "percentage points" if found[0].metric == "accuracy" else "similarity \N{MULTIPLICATION SIGN} 100"
+    unit = "similarity \N{MULTIPLICATION SIGN} 100" if found[0].metric == "similarity" else "percentage points"
     score = charts.Axis(
         "score",
         "score against LoRA",

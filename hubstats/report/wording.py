@@ -86,9 +86,22 @@ def points(difference: float) -> str:
     return f"{sign}{abs(rounded):.1f}"
 
 
+SCORES = {
+    "accuracy": "Test accuracy, %",
+    "token_accuracy": "Solution tokens foreseen, %",
+    "similarity": "Similarity of the image to the subject",
+}
+"""A task's score -> the title of its axis."""
+
+
+def scale(metric: str) -> int:
+    """What a score is multiplied with to be shown: shares are percent."""
+    return 1 if metric == "similarity" else 100
+
+
 def score(value: float, metric: str) -> str:
-    """A task's score: accuracy as percent, similarity as it is."""
-    return f"{value * 100:.1f}%" if metric == "accuracy" else f"{value:.3f}"
+    """A task's score: a share as percent, similarity as it is."""
+    return f"{value:.3f}" if metric == "similarity" else f"{value * 100:.1f}%"
 
 
 def gigabytes(size: float) -> str:

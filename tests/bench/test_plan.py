@@ -175,6 +175,18 @@ def test_a_plan_moves_to_another_machine_with_the_same_model_and_no_other(
         plan.moved(made, str(other), None)
 
 
+def test_the_gpu_session_names_what_there_is() -> None:
+    from benchmarks import gpu_session
+
+    assert len(gpu_session.SHAPES) >= 12
+    specs = gpu_session.runs("llama3b", gpu_session.SHAPES, Wish("llama3b", "cuda", references=()))
+    assert [spec.experiment for spec in specs] == list(gpu_session.SHAPES)
+    assert {spec.evaluation.generate for spec in specs} == {0}
+    with pytest.raises(BenchError, match="there is no experiment lora/rank9"):
+        gpu_session.runs("tiny", ("lora/rank9",), TINY)
+    assert len(gpu_session.runs("tiny", gpu_session.TUNED, replace(TINY, references=()))) == 6
+
+
 def test_a_budget_keeps_the_references_and_says_what_it_dropped(
     experiments: dict[str, Experiment], registry: Registry
 ) -> None:

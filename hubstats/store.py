@@ -213,19 +213,22 @@ class Store:
         staged = f'temp."staged_{table}"'
         if lines is None:
             listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
-            self._run(f"CREATE TEMP TABLE \"staged_{table}\" ({listed})")
+            self._run(f'CREATE TEMP TABLE "staged_{table}" ({listed})')
         else:
             kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
             self._run(
                 f"CREATE TEMP TABLE \"staged_{table}\" AS SELECT * FROM read_json(?, format = 'newline_delimited',"
-                f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES}) WHERE {spool.PAGE_COLUMN} <= {last_page}",
+                f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES})"
+                f" WHERE {spool.PAGE_COLUMN} <= {last_page}",
                 [str(lines)],
             )
         for page, path in frames:
             self._stage_frame(staged, page, path)
         # The last page that wrote a key wins, whole: a file read twice keeps the imports of its last reading.
         key = ", ".join(f'"{name}"' for name in self._key(table))
-        several = f"SELECT {key} FROM {staged} GROUP BY {key} HAVING min({spool.PAGE_COLUMN}) < max({spool.PAGE_COLUMN})"
+        several = (
+            f"SELECT {key} FROM {staged} GROUP BY {key} HAVING min({spool.PAGE_COLUMN}) < max({spool.PAGE_COLUMN})"
+        )
         if self._rows(f"SELECT EXISTS({several})")[0][0]:
             newest = f"rank() OVER (PARTITION BY {key} ORDER BY {spool.PAGE_COLUMN} DESC) = 1"
             self._run(f'CREATE OR REPLACE TEMP TABLE "staged_{table}" AS SELECT * FROM {staged} QUALIFY {newest}')

@@ -1,12 +1,13 @@
+# ruff: noqa: RUF001 - the characters are those that cards contain
 """A made-up bulk dump of model cards: seeded, as large as wanted, in the shape of the real ones.
 
     python -m benchmarks.cards dump.parquet --rows 300000 --seed 1
 
-The columns are those of `librarian-bots/model_cards_with_metadata`. Shape: 2.9 KB a card on average with a long tail, text
-that zstd packs about threefold, and 6.85 % of the cards naming a technique. What trainers write makes up most of it: the
-Hub's default card (the template that huggingface_hub brings is read where it is installed), the Trainer's, TRL's,
-Unsloth's, mergekit's and PEFT's; the rest is prose of made-up words, with accents, emoji and Chinese among them. Names,
-numbers and prose differ from card to card, so that no two are alike but for the shortest.
+The columns are those of `librarian-bots/model_cards_with_metadata`. Shape: 3 KB a card on average with a long tail,
+text that zstd packs about threefold, and 6.85 % of the cards naming a technique. What trainers write is most of it:
+the Hub's default card (the template that huggingface_hub brings), the Trainer's, TRL's, Unsloth's, mergekit's and
+PEFT's; the rest is prose of made-up words, with accents, emoji and Chinese among them. Names, numbers and prose differ
+from card to card, so that no two are alike but for the shortest.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ class Cards:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self.words = _words(random.Random(seed))
-        self.weights = [1 / (rank + 400) for rank in range(len(self.words))]
+        self.weights = list(accumulate(1 / (rank + 400) for rank in range(len(self.words))))
         self.default = _default_body()
         self.kinds: list[tuple[Callable[[str, str], tuple[str, list[str], str | None]], float]] = [
             (self._bare, 22.0),
@@ -107,7 +109,7 @@ class Cards:
     def _text(self, words: int) -> str:
         draw, parts = self.random, []
         for _ in range(max(1, words // 60)):
-            sentence = " ".join(draw.choices(self.words, self.weights, k=60))
+            sentence = " ".join(draw.choices(self.words, cum_weights=self.weights, k=60))
             parts.append(sentence.capitalize() + draw.choice((".\n\n", ".\n", ". 🚀\n\n", ". It’s fine.\n", ".\n\n- ")))
         return "".join(parts)
 
@@ -132,7 +134,8 @@ class Cards:
     def _trainer(self, name: str, base: str) -> tuple[str, list[str], str | None]:
         draw = self.random
         rows = "".join(
-            f"| {draw.random():.4f}        | {epoch}.0   | {epoch * 500} | {draw.random():.4f}          | {draw.random():.4f}   |\n"
+            f"| {draw.random():.4f}        | {epoch}.0   | {epoch * 500} | {draw.random():.4f}          |"
+            f" {draw.random():.4f}   |\n"
             for epoch in range(1, draw.randrange(2, 12))
         )
         index = ""
@@ -251,7 +254,8 @@ This llama model was trained 2x faster with [Unsloth](https://github.com/unsloth
         return front + text, ["transformers", "safetensors", *tags[:3]], "transformers"
 
     def _mergekit(self, name: str, base: str) -> tuple[str, list[str], str | None]:
-        front = f"---\nbase_model:\n- {base}\n- owner/other\nlibrary_name: transformers\ntags:\n- mergekit\n- merge\n\n---\n"
+        front = f"---\nbase_model:\n- {base}\n- owner/other\nlibrary_name: transformers\n"
+        front += "tags:\n- mergekit\n- merge\n---\n"
         text = f"""# {name}
 
 This is a merge of pre-trained language models created using [mergekit](https://github.com/cg123/mergekit).
@@ -295,7 +299,8 @@ dtype: bfloat16
         if draw.random() < 0.08:
             text += "\n## 模型介绍\n\n本模型用于文本分类任务，数据来自公开语料，效果良好。\n" * draw.randrange(1, 9)
         if draw.random() < 0.5:
-            text += f'\n## Usage\n\n```python\nfrom transformers import AutoModel\nmodel = AutoModel.from_pretrained("{name}")\n```\n'
+            text += "\n## Usage\n\n```python\nfrom transformers import AutoModel\n\n"
+            text += f'model = AutoModel.from_pretrained("{name}")\n```\n'
         if draw.random() < 0.0005:
             text += self._text(60) * draw.randrange(2_000, 9_000)
         front = self._front("transformers", [draw.choice(self.words)], base, "license: mit\n")
@@ -360,7 +365,8 @@ pipeline.load_lora_weights('owner/{name}', weight_name='lora.safetensors')
 def _words(draw: random.Random) -> list[str]:
     onsets = ("b", "c", "d", "f", "g", "h", "l", "m", "n", "p", "r", "s", "t", "v", "st", "tr", "pl", "ch", "é", "ü")
     ends = ("a", "e", "i", "o", "u", "an", "er", "is", "on", "ent", "ing", "al")
-    made = {"".join(draw.choice(onsets) + draw.choice(ends) for _ in range(draw.randrange(1, 4))) for _ in range(9_000)}
+    lengths = [draw.randrange(1, 5) for _ in range(150_000)]
+    made = {"".join(draw.choice(onsets) + draw.choice(ends) for _ in range(length)) for length in lengths}
     return ["the", "of", "and", "to", "in", "model", "data", "is", "for", "with", *sorted(made)]
 
 

@@ -225,7 +225,8 @@ class Store:
             kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
             self._run(
                 f"CREATE TEMP TABLE \"staged_{table}\" AS SELECT * FROM read_json(?, format = 'newline_delimited',"
-                f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES}) WHERE {spool.PAGE_COLUMN} <= {last_page}",
+                f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES})"
+                f" WHERE {spool.PAGE_COLUMN} <= {last_page}",
                 [str(lines)],
             )
         for page, path in frames:

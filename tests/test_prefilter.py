@@ -1,3 +1,4 @@
+# ruff: noqa: E501, RUF001 - tables of texts, with the characters that cards contain
 """Many cards at once: what is said of each is what `detect` says, however words are hidden in a card."""
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from hubstats.detect.prefilter import odd_characters
 from hubstats.detect.stream import Stream
 from hubstats.engines import open_engine
 from hubstats.records import Document, Page, Verdict
-from hubstats.techniques import load
 from hubstats.sources._dump_rows import clean
+from hubstats.techniques import load
 
 CASES = Path(__file__).parent / "cases"
 ENGINES = [
@@ -111,9 +112,7 @@ def test_every_name_tag_and_weight_file_is_a_sign(bulk: Bulk) -> None:
 
 def test_real_cards(bulk: Bulk, shared_data: Path) -> None:
     files = sorted((shared_data / "model_cards" / "cards").glob("*.md"))
-    rows: list[Row] = [
-        (f"a/{file.stem}", file.read_text("utf-8", "replace"), [], None, []) for file in files
-    ]
+    rows: list[Row] = [(f"a/{file.stem}", file.read_text("utf-8", "replace"), [], None, []) for file in files]
     assert len(rows) == 83
     assert_same(bulk, rows)
 
@@ -188,7 +187,9 @@ def test_both_engines_see_the_same_signs() -> None:
 
 
 def test_a_name_at_the_edge_of_a_card_is_seen(bulk: Bulk) -> None:
-    rows: list[Row] = [("a/m", text, [], None, []) for text in ("x lora", "abc", "LoRA", "lora", "x", "", "DoRA", "in a")]
+    rows: list[Row] = [
+        ("a/m", text, [], None, []) for text in ("x lora", "abc", "LoRA", "lora", "x", "", "DoRA", "in a")
+    ]
     made = bulk.split(frame(rows))
     assert made.rest.tolist() == [0, 2, 3, 6]
 

@@ -1,9 +1,10 @@
 """The verdicts of many cards at once: those that say nothing are ruled on by the column, the others one by one.
 
-`prefilter` tells which cards have a word that any rule needs. The verdict on a card without one follows from very little:
-there is no evidence and no mention, so its state is `none`, and what is left to know is which tool wrote it (its own
-words, which the prefilter looked for too) and that nothing is wrong with its front matter. `Bulk.split` finds the rows for
-which all of that is certain and makes their verdicts as columns; `detect` judges the rows that are left. Both together give what `detect` gives on every row, bit for bit: a property test holds it to that.
+`prefilter` tells which cards have a word that any rule needs. The verdict on a card without one follows from very
+little: there is no evidence and no mention, so its state is `none`, and what is left to know is which tool wrote it
+(its own words, which the prefilter looked for too) and that nothing is wrong with its front matter. `Bulk.split` finds
+the rows for which all of that is certain and makes their verdicts as columns; `detect` judges the rows that are left.
+Both together give what `detect` gives on every row, bit for bit: a property test holds it to that.
 
 Rows come as a frame with the columns subject_id and card (missing: no card), and where known tags, library_name and
 weight_files; cards as they stand in the file, before NUL and length are seen to.
@@ -14,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +53,8 @@ _PLAIN_END = re.compile(
 """A plain value at the end of a line: any other such value in its place leaves the block the same to YAML."""
 _MOST_SHAPES = 20_000
 
-_TAG_WORDS = ("peft", "base_model:adapter:.*", "adapterhub:.*", "llama-factory", "template:sd-lora", "diffusers-training",
-              "mergekit", "axolotl")  # fmt: skip
+_TAG_WORDS = ("peft", "base_model:adapter:.*", "adapterhub:.*", "llama-factory", "template:sd-lora",
+              "diffusers-training", "mergekit", "axolotl")  # fmt: skip
 _TOOL_TAGS = "(?i)^(?:unsloth|autotrain|trl)$"
 _ASCII = r"\A[\x00-\x7f]*\z"
 
@@ -167,9 +167,8 @@ class Bulk:
 
         template = np.select([_has(signs, kind) for kind in _TEMPLATES], list(range(len(_TEMPLATES))), len(_TEMPLATES))
         names = pl.Series([*_TEMPLATES.values(), None], dtype=pl.String)
-        none: list[str] = []
-        same = {"source": self._source, "state": "none", "detector_version": self._stamp}
-        same |= dict.fromkeys(("overlays", "techniques", "mentions"), none)
+        same: dict[str, Any] = {"source": self._source, "state": "none", "detector_version": self._stamp}
+        same |= {"overlays": [], "techniques": [], "mentions": []}
         own = {"subject_id": ids, "template": names.gather(template)}
         columns = [
             own[name].alias(name)
@@ -189,11 +188,10 @@ def as_frames(judged: Judged) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _frame(records: Sequence[Any], kind: type[Any]) -> pl.DataFrame:
     import polars as pl
 
-    columns = {name: list(map(attrgetter(name), records)) for name in _schema(kind)}
-    return pl.DataFrame(columns, schema=_schema(kind))
+    schema = _schema(kind)
+    return pl.DataFrame({name: list(map(attrgetter(name), records)) for name in schema}, schema=schema)
 
 
-@cache
 def _schema(kind: type[Any]) -> dict[str, pl.DataType]:
     """The columns of a record class as Polars types."""
     import polars as pl

@@ -126,8 +126,8 @@ def _lower_block(card: str) -> FrontMatter:
 
 
 def _plain_lines(card: str, start: int, end: int) -> tuple[Entry, ...] | None:
-    """The entries of a block of nothing but `key: plain value` and lists of plain values, which is most of them, without
-    the parser; None for any other block."""
+    """The entries of a block of nothing but `key: plain value` and lists of plain values, as most are, without the
+    parser; None for any other block."""
     entries: list[Entry] = []
     position, key, indent, lines = start, "", None, 0
     while position < end:

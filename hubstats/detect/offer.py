@@ -41,8 +41,8 @@ _TOOL_IN_USE = re.compile(
     r"\b(?:using|with|via|by|on|from|through|under|leverag\w+|utili[sz]\w+|built|based|trained|uses|used)\b[^.!?\n]*$"
 )
 """Words before the kind of software that make it a tool of the project: `trained with a fine-tuning library`."""
-# Each of these opens with fixed text, or is looked for only where fixed text of it stands: that is ten times as quick as
-# one expression of all of them.
+# Each of these opens with fixed text, or is looked for only where fixed text of it stands: that is ten times as quick
+# as one expression of all of them.
 _THIS = re.compile(
     r"this (?<!\wthis )(?:"
     r"(?:repo(?:sitory)?|guide|notebook|project|article|document|course|book|page|folder|directory)\s"
@@ -72,7 +72,8 @@ _LESSON: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "implementation of ",
         re.compile(
-            r"\bimplementation of (?:the )?(?:method|technique|algorithm)s?\s(?:described|proposed|introduced|presented)\b"
+            r"\bimplementation of (?:the )?(?:method|technique|algorithm)s?\s"
+            r"(?:described|proposed|introduced|presented)\b"
         ),
     ),
     ("种", re.compile(r"(?:微调|微調|训练|訓練)(?:百余|各|多|任意|数百)种")),

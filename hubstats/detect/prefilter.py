@@ -1,17 +1,19 @@
 """Which of many cards can say anything at all: one pass over their bytes that lets no card slip through that could.
 
-Of the Hub's cards few name a technique. Every rule of the detector needs some word to be there: a name, a tag, `adapter`,
-`merged into`, the key of a setting, the fixed words of a template. `Prefilter` looks for all of those words at once, in
-linear time, over the texts of thousands of cards lying one after the other, and tells for each card which signs it has. A
-card with no sign is silent: `bulk` knows its verdict without reading it. A card with one may still be; `detect` reads it.
+Of the Hub's cards few name a technique. Every rule of the detector needs some word to be there: a name, a tag,
+`adapter`, `merged into`, the key of a setting, the fixed words of a template. `Prefilter` looks for all of those words
+at once, in linear time, over the texts of thousands of cards lying one after the other, and tells for each card which
+signs it has. A card with no sign is silent: `bulk` knows its verdict without reading it. A card with one may still be;
+`detect` reads it.
 
-The signs are wider than the rules, never narrower. Names are looked for without regard to what stands near them, between
-any characters that are no ASCII letters or digits, with anything at all in the places of their hyphens, spaces and
-brackets; a text with characters that fold to ASCII letters (full-width letters, ligatures), or with invisible ones, has
-the sign ODD, whatever it says. That is held by a property test against `detect` itself.
+The signs are wider than the rules, never narrower. Names are looked for without regard to what stands near them,
+between any characters that are no ASCII letters or digits, with anything at all in the places of their hyphens, spaces
+and brackets; a text with characters that fold to ASCII letters (full-width letters, ligatures), or with invisible ones,
+has the sign ODD, whatever it says. That is held by a property test against `detect` itself.
 
-Hyperscan does it where it is installed (`pip install hubstats[fast]`), the regular expressions of Polars where it is not,
-at a third of the speed. Both are linear in the text; which cards they let through may differ, what is said of them not.
+Hyperscan does it where it is installed (`pip install hubstats[fast]`), the regular expressions of Polars where it is
+not, at a tenth of the speed. Both are linear in the text; which cards they let through may differ, what is said of them
+not.
 """
 
 from __future__ import annotations
@@ -31,9 +33,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 NAME, SHOWN, ODD, UNSLOTH, TRL, AUTOTRAIN, TRAINER, TOOL, CITES = range(9)
-"""NAME: a technique's name or tag. SHOWN: another word that a rule needs. ODD: characters that hide words. UNSLOTH, TRL,
-AUTOTRAIN, TRAINER: the words that make a card that tool's. TOOL: a word that may be a tool's tag. CITES: words that make a
-card TRL's where they open a line."""
+"""NAME: a technique's name or tag. SHOWN: another word that a rule needs. ODD: characters that hide words. UNSLOTH,
+TRL, AUTOTRAIN, TRAINER: the words that make a card that tool's. TOOL: a word that may be a tool's tag. CITES: words
+that make a card TRL's where they open a line."""
 
 Engine = Literal["hyperscan", "polars"]
 
@@ -140,8 +142,8 @@ def _spelled(name: str) -> str:
 @lru_cache(maxsize=1)
 def odd_characters() -> tuple[int, ...]:
     """Code points outside ASCII that hide a word: invisible ones, and those that some folding makes an ASCII letter,
-    a digit or another mark that names are written with. Spaces, hyphens and brackets are no matter: names are looked for
-    with any such, or none of ASCII, in their places."""
+    a digit or another mark that names are written with. Spaces, hyphens and brackets are no matter: names are looked
+    for with any such, or none of ASCII, in their places."""
     marks = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+^{}</>")
     return tuple(code for code in range(0x80, _LAST_FOLDED) if _is_odd(chr(code), marks))
 
@@ -162,8 +164,8 @@ def _utf8(codes: Iterable[int]) -> list[str]:
     """Patterns over bytes for any of these code points."""
     ends: dict[bytes, list[int]] = {}
     for code in codes:
-        *lead, last = chr(code).encode()
-        ends.setdefault(bytes(lead), []).append(last)
+        encoded = chr(code).encode()
+        ends.setdefault(encoded[:-1], []).append(encoded[-1])
     heads: dict[str, list[str]] = {}
     for lead, lasts in ends.items():
         heads.setdefault(_bytes(_runs(lasts)), []).append("".join(f"\\x{byte:02x}" for byte in lead))

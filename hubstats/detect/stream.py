@@ -20,6 +20,7 @@ from hubstats.records import Document, Page
 if TYPE_CHECKING:
     import polars as pl
 
+
 @dataclass
 class _Waiting:
     page: Page

@@ -43,7 +43,11 @@ _QUALITY = re.compile(
 def is_study(card: str, structure: Structure) -> bool:
     """Whether the beginning of a text says that it holds fine-tuning methods against each other."""
     lead = card[structure.body : structure.body + LEAD_CHARS].casefold()
-    return any(word in lead for word in _STUDY_WORDS) and _STUDY.search(lead) is not None and _NO_STUDY.search(lead[:800]) is None
+    return (
+        any(word in lead for word in _STUDY_WORDS)
+        and _STUDY.search(lead) is not None
+        and _NO_STUDY.search(lead[:800]) is None
+    )
 
 
 def is_arm(card: str, start: int, end: int) -> bool:

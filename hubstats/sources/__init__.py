@@ -63,7 +63,7 @@ class SampledSource(Source, Protocol):
 
 @runtime_checkable
 class BulkSource(Source, Protocol):
-    """A source whose pages hold frames (`Page.tables`), hub_model and model_card row by row for the same repositories."""
+    """A source whose pages hold frames, hub_model and model_card row by row for the same repositories."""
 
     def clean(self, text: str) -> str:
         """The text of a card as it is kept and judged, from that in a frame."""

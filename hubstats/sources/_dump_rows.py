@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
@@ -303,7 +303,8 @@ class Rows:
             told = told | frame[name].is_not_null()
         rows = told.arg_true()
         named = tags.gather(rows).list.eval(pl.element().filter(pl.element().str.starts_with("base_model:")))
-        columns = {"tags": named, **{name: frame[name].gather(rows) for name in asked}}
+        columns: dict[str, pl.Series] = {name: frame[name].gather(rows) for name in asked}
+        columns["tags"] = named
         found = [_base(row, row["tags"]) for row in pl.DataFrame(columns).iter_rows(named=True)]
         bases, relations = zip(*found, strict=True) if found else ((), ())
         return tuple(
@@ -345,17 +346,16 @@ def _hub_model() -> dict[str, pl.DataType]:
     """The columns of hub_model but for source and seen_at."""
     import polars as pl
 
-    special: dict[str, pl.DataType] = {
-        **dict.fromkeys(TIMES, pl.Datetime("us")),
-        **dict.fromkeys(NUMBERS, pl.Int64()),
-        **dict.fromkeys((*FLAGS, "has_card", "has_adapter_config"), pl.Boolean()),
-        **dict.fromkeys(("tags", "weight_files"), pl.List(pl.String)),
-    }
+    special: dict[str, pl.DataType] = {}
+    special.update(dict.fromkeys(TIMES, pl.Datetime("us")))
+    special.update(dict.fromkeys(NUMBERS, pl.Int64()))
+    special.update(dict.fromkeys((*FLAGS, "has_card", "has_adapter_config"), pl.Boolean()))
+    special.update(dict.fromkeys(("tags", "weight_files"), pl.List(pl.String)))
     names = [field.name for field in dataclass_fields(HubModel) if field.name not in ("source", SEEN["hub_model"])]
     return {name: special.get(name, pl.String()) for name in names}
 
 
-def _same(value: object, count: int, kind: pl.DataType | type[pl.DataType]) -> pl.Series:
+def _same(value: list[str] | None, count: int, kind: pl.DataType | type[pl.DataType]) -> pl.Series:
     import polars as pl
 
     return pl.repeat(value, count, dtype=kind, eager=True)

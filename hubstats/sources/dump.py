@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubstats.errors import AccessDenied, SourceError, Unreachable
 from hubstats.http.response import one_line, shown
-from hubstats.records import DumpFile, Failure, Page, Record, SourceOptions
+from hubstats.records import DumpFile, Failure, Page, SourceOptions
 from hubstats.sources._dump_rows import Layout, Rows, clean, layout, utc
 from hubstats.sources._workers import ahead
 
@@ -138,8 +138,6 @@ class Dump:
 
     def _file(self, bulk: Bulk, cursors: Mapping[str, str]) -> Iterator[Page]:
         """The pages of one file; what is wrong with it as a whole is one failure and no exception."""
-        import polars as pl
-
         import polars as pl
         from pyarrow import parquet
 
@@ -317,7 +315,7 @@ def _batch_rows(path: Path, file: Any, group: int, columns: Sequence[str]) -> in
     they share with the one before, a few bytes may stand for as many rows as they like: a dictionary is looked into.
     """
     about = file.metadata.row_group(group)
-    rows = min(SLICE_ROWS // 4, SLICE_BYTES // 4 * about.num_rows // max(1, about.total_byte_size))
+    rows: int = min(SLICE_ROWS // 4, SLICE_BYTES // 4 * about.num_rows // max(1, about.total_byte_size))
     for place in range(about.num_columns):
         column = about.column(place)
         name = column.path_in_schema.partition(".")[0]
@@ -341,7 +339,8 @@ def _longest_in_dictionary(path: Path, about: Any, group: int, column: str) -> i
     with parquet.ParquetFile(path, metadata=about, read_dictionary=[column], buffer_size=READ_AHEAD) as file:
         batch = next(file.iter_batches(1, row_groups=[group], columns=[column]), None)
         dictionary = None if batch is None else _dictionary(batch.column(0))
-    return None if dictionary is None else pc.max(pc.binary_length(dictionary)).as_py()
+    longest: int | None = None if dictionary is None else pc.max(pc.binary_length(dictionary)).as_py()
+    return longest
 
 
 def _dictionary(values: Any) -> Any:

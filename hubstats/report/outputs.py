@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hubstats.errors import HubstatsError
 from hubstats.report.page import Page
 from hubstats.report.panel import slug
+from hubstats.rows import guarded
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
@@ -68,11 +69,9 @@ def _csv(table: dict[str, Any]) -> bytes:
 
 
 def _bare(cell: Any) -> Any:
-    """A cell's value. A spreadsheet runs text that starts like a formula, and names come from strangers."""
+    """A cell's value."""
     value = cell["value"] if isinstance(cell, dict) else cell
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
+    return guarded(value) if isinstance(value, str) else value
 
 
 def as_png(page: Page, state: str = "") -> Iterator[tuple[str, bytes]]:

@@ -15,7 +15,7 @@
       const bare = value(cell);
       if (bare === null || bare === undefined) return "";
       // A spreadsheet runs text that starts like a formula; names come from strangers.
-      const text = typeof bare === "string" && /^[=+\-@\t\r]/.test(bare) ? `'${bare}` : String(bare);
+      const text = typeof bare === "string" && /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(bare) && !/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(bare) ? `'${bare}` : String(bare);
       return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
     };
     return [table.columns.map((column) => quote(column.name)), ...rows.map((row) => row.map(quote))].map((row) => row.join(",")).join("\r\n") + "\r\n";

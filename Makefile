@@ -22,6 +22,7 @@ help:
 	@echo "make bench-crawl  how fast a crawl is, as ratios to a bare loop"
 	@echo "make bench-estimates  how fast estimates and questions are on 3 million repositories, as ratios to a bare count"
 	@echo "make bench-coverage  whether the intervals hold the truth, and what the design is worth, by simulation"
+	@echo "make fixture      the file as this version writes it, for the tests of later versions"
 	@echo "make lock         resolve the requirements anew (needs uv)"
 	@echo "make snapshot     rebuild the embedded snapshot from public repositories (MIRRORS=folder, or it clones)"
 
@@ -57,9 +58,9 @@ demo: setup
 test: setup-dev
 	$(BIN)/python -m pytest
 
-# PLANS=faults for one of them; SEED=1 for other faults and other moments.
+# PLANS=faults for one of them, ONLY=github for some of its cases; SEED=1 for other faults and other moments.
 torture: setup-dev
-	$(BIN)/python -m tests.torture $(PLANS) --seed $(or $(SEED),0)
+	$(BIN)/python -m tests.torture $(PLANS) --seed $(or $(SEED),0) $(if $(ONLY),--only "$(ONLY)")
 
 # Its tools have an environment of their own, so that what is looked at is what is used. STRICT=--strict: fail when the
 # service of vulnerabilities does not answer.

@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=main.__doc__)
     parser.add_argument("plans", nargs="*", metavar="PLAN", help=f"of {', '.join(PLANS)}; all when none is named")
     parser.add_argument("--short", action="store_true", help="as much as the tests do")
-    parser.add_argument("--only", default="", metavar="TEXT", help="cases of kills with this in their name")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only cases with this in their name")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="also write the outcomes here")
     asked = parser.parse_args()

@@ -95,8 +95,10 @@ def torture(scale: Scale, folder: Path) -> Iterator[Outcome]:
             for killer in every:
                 yield killer.torture("Ctrl-C", signal.SIGINT, 6)
                 yield killer.torture("SIGTERM", signal.SIGTERM, 4)
-        for step in (_full_disk, _others_at_once) if every[0].job.name == "crawl hub" else ():
-            yield from step(scene, scale, every[0])
+        for killer in every:
+            if killer.job.name == "crawl hub":
+                yield from _full_disk(scene, scale, killer)
+                yield from _others_at_once(scene, scale, killer)
 
 
 def _shares(deaths: int, jobs: Sequence[Job]) -> list[int]:

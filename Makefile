@@ -30,6 +30,7 @@ help:
 	@echo "make bench-coverage  whether the intervals hold the truth, and what the design is worth, by simulation"
 	@echo "make bench-runner PUBLISHED=peft  a run of the bench beside the published runner's own code, as ratios"
 	@echo "make gpu PUBLISHED=peft DATA=gsm8k MODEL=file.gguf  all that needs a GPU, in fifteen minutes of one; DRY=1 on a CPU"
+	@echo "make fixture      the file as this version writes it, for the tests of later versions"
 	@echo "make lock         resolve the requirements anew (needs uv)"
 	@echo "make snapshot     rebuild the embedded snapshot from public repositories (MIRRORS=folder, or it clones)"
 
@@ -81,9 +82,9 @@ example: setup-dev
 test: setup-dev
 	$(BIN)/python -m pytest -n $(or $(JOBS),auto) --dist loadfile
 
-# PLANS=faults for one of them; SEED=1 for other faults and other moments.
+# PLANS=faults for one of them, ONLY=github for some of its cases; SEED=1 for other faults and other moments.
 torture: setup-dev
-	$(BIN)/python -m tests.torture $(PLANS) --seed $(or $(SEED),0)
+	$(BIN)/python -m tests.torture $(PLANS) --seed $(or $(SEED),0) $(if $(ONLY),--only "$(ONLY)")
 
 # Its tools have an environment of their own, so that what is looked at is what is used. STRICT=--strict: fail when the
 # service of vulnerabilities does not answer.

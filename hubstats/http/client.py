@@ -235,9 +235,10 @@ class HttpClient:
 
     def _warn_of_excess(self, headers: Headers) -> None:
         """Say once that a token with fewer rights would do."""
-        excess = "" if self._excess_said else self._rules.excess(headers)
+        with self._counted:
+            excess = "" if self._excess_said else self._rules.excess(headers)
+            self._excess_said = self._excess_said or bool(excess)
         if excess:
-            self._excess_said = True
             self._notify(f"{self.name}: {one_line(excess, self._token)}")
 
     def _read(self, reply: Reply, max_bytes: int, started: float) -> tuple[bytes, bool]:

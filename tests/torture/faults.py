@@ -58,9 +58,10 @@ def torture(scale: Scale, folder: Path) -> Iterator[Outcome]:
             for name, calls in ways.items():
                 if not scale.long:
                     calls = [call for call in calls if (source, call[0].__name__) in SHORT][:1]
-                if calls:
+                if calls and scale.only in f"{source}: {name}":
                     yield case.run(name, calls)
-        yield _waits(scene)
+        if not scale.only:
+            yield _waits(scene)
 
 
 SHORT = (

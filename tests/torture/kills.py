@@ -86,15 +86,19 @@ def torture(scale: Scale, folder: Path) -> Iterator[Outcome]:
         hub = scene.servers["hub"]
         hub.latency = 0.002
         jobs = [job for job in _jobs(scene) if scale.long or job.name not in LONG_ONLY]
-        every = [_Killer(scene, job, scale.seed) for job in jobs]
-        for killer, deaths in zip(every, _shares(scale.size(5, 210), jobs), strict=True):
+        shares = dict(zip((job.name for job in jobs), _shares(scale.size(5, 210), jobs), strict=True))
+        every = [_Killer(scene, job, scale.seed) for job in jobs if scale.only in job.name]
+        for killer in every:
+            deaths = shares[killer.job.name]
             yield killer.torture("kill -9", signal.SIGKILL, deaths)
         if scale.long:
             for killer in every:
                 yield killer.torture("Ctrl-C", signal.SIGINT, 6)
                 yield killer.torture("SIGTERM", signal.SIGTERM, 4)
-        for step in (_full_disk, _others_at_once):
-            yield from step(scene, scale, every[0])
+        for killer in every:
+            if killer.job.name == "crawl hub":
+                yield from _full_disk(scene, scale, killer)
+                yield from _others_at_once(scene, scale, killer)
 
 
 def _shares(deaths: int, jobs: Sequence[Job]) -> list[int]:

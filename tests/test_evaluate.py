@@ -576,7 +576,8 @@ def test_the_command_for_imports(run: Run, forms: Path, tmp_path: Path) -> None:
 
 def test_the_command_for_imports_fails_on_a_difference(forms: Path) -> None:
     script = (
-        "import sys\nfrom hubstats.sources import _code_files as code\nfrom hubstats.cli import main\nread = code.read_imports\n"
+        "import sys\nfrom hubstats.sources import _code_files as code\nfrom hubstats.cli import main\n"
+        "read = code.read_imports\n"
         "code.read_imports = lambda data, *more: read(data.replace(b'IA3Config', b'MissConfig'), *more)\n"
         f"sys.argv = ['hubstats', 'evaluate', 'imports', {str(forms)!r}, *sys.argv[1:]]\nmain()"
     )

@@ -292,7 +292,8 @@ def compare(corpus: Corpus, folder: Path, places: dict[str, Path], sample: int, 
             f"ast.parse {ratio(parsed, ours[name]):.1f}x  walk {ratio(single, ours[name]):.1f}x  "
             f"pool {ratio(pool, ours[name]):.1f}x  "
             f"{ratio(ours[name], floor[name]):.1f}x of bytes ({statistics.median(floor[name]):.1f} s)  "
-            f"{peak[name]:.0f} MB; CPU {statistics.median(cpu[name]):.1f} s, ast.parse {ratio(parsed_cpu, cpu[name]):.0f}x"
+            f"{peak[name]:.0f} MB  "
+            f"CPU {statistics.median(cpu[name]):.1f} s, ast.parse {ratio(parsed_cpu, cpu[name]):.1f}x"
         )
     print(f"  the same {len(truth):,} names by the walk and by hubstats from each place")
 

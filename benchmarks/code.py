@@ -153,8 +153,16 @@ def batched(corpus: Corpus, size: int) -> Iterator[list[tuple[str, bytes]]]:
 # --- what is measured -----------------------------------------------------------------------------------------------
 
 
-def hubstats(place: Path, db: Path) -> tuple[float, float]:
-    """Seconds and peak megabytes (of the largest of its processes) of the command."""
+class Import(NamedTuple):
+    """What the command took: seconds, seconds of all its processors, megabytes of its largest process."""
+
+    seconds: float
+    cpu: float
+    megabytes: float
+
+
+def hubstats(place: Path, db: Path) -> Import:
+    """Runs the command."""
     command = [sys.executable, "-m", "hubstats", "import", "--kind", "code", str(place), "--db", str(db), "-f", "json"]
     began = time.perf_counter()
     process = subprocess.Popen(
@@ -168,7 +176,7 @@ def hubstats(place: Path, db: Path) -> tuple[float, float]:
     process.stdout.close()
     if process.returncode:
         raise SystemExit(f"the import failed: {told!r}")
-    return seconds, usage.ru_maxrss / 1024
+    return Import(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def naive(paths: list[str]) -> list[Name]:
@@ -256,16 +264,21 @@ def compare(corpus: Corpus, folder: Path, places: dict[str, Path], sample: int, 
     ours: dict[str, list[float]] = {name: [] for name in places}
     floor: dict[str, list[float]] = {name: [] for name in places}
     peak: dict[str, float] = {}
+    cpu: dict[str, list[float]] = {name: [] for name in places}
+    parsed_cpu: list[float] = []
     readers = {"folder": read_folder, "git": read_git, "parquet": read_parquet}
     for run in range(runs):
+        began = time.process_time()
         parsed.append(timed(lambda: parse(drawn)) * scale)
+        parsed_cpu.append((time.process_time() - began) * scale)
         single.append(timed(lambda: naive(drawn)) * scale)
         pool.append(timed(lambda: pooled(drawn)) * scale)
         for name, place in places.items():
             db = scratch / f"{name}-{run}.duckdb"
-            seconds, megabytes = hubstats(place, db)
-            ours[name].append(seconds)
-            peak[name] = max(peak.get(name, 0.0), megabytes)
+            made = hubstats(place, db)
+            ours[name].append(made.seconds)
+            cpu[name].append(made.cpu)
+            peak[name] = max(peak.get(name, 0.0), made.megabytes)
             floor[name].append(timed(lambda name=name, place=place: readers[name](place)))  # type: ignore[misc]
             found = sorted(set(names_in(db)), key=repr)
             if found != truth:
@@ -279,7 +292,8 @@ def compare(corpus: Corpus, folder: Path, places: dict[str, Path], sample: int, 
             f"ast.parse {ratio(parsed, ours[name]):.1f}x  walk {ratio(single, ours[name]):.1f}x  "
             f"pool {ratio(pool, ours[name]):.1f}x  "
             f"{ratio(ours[name], floor[name]):.1f}x of bytes ({statistics.median(floor[name]):.1f} s)  "
-            f"{peak[name]:.0f} MB"
+            f"{peak[name]:.0f} MB  "
+            f"CPU {statistics.median(cpu[name]):.1f} s, ast.parse {ratio(parsed_cpu, cpu[name]):.1f}x"
         )
     print(f"  the same {len(truth):,} names by the walk and by hubstats from each place")
 

@@ -12,15 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
-from hubstats import pipeline
-from hubstats.ask import connect
-from hubstats.detect import batch
-from hubstats.engines import Engine, open_engine
-from hubstats.pipeline import Silent
-from hubstats.records import SourceOptions
+from hubstats.detect import DETECTOR_VERSION, batch, detect
+from hubstats.detect.batch import batches, detect_batch, lost
+from hubstats.engines import open_engine
+from hubstats.records import Document
 from hubstats.sources import _code_files, _code_parquet
 from hubstats.sources.code import Code
 from hubstats.techniques import load
@@ -34,25 +31,6 @@ from tests.test_code_parquet import corpus, many
 pytestmark = pytest.mark.cluster
 
 CASES = Path(__file__).parent / "cases"
-
-
-class KillsANode(Silent):
-    """A progress that takes a node of the cluster away when the first results of a task are in."""
-
-    def __init__(self, cluster: Any, task: str) -> None:
-        self._cluster = cluster
-        self._task = task
-        self._node = cluster.add_node(num_cpus=2, object_store_memory=80_000_000)
-        self.killed = False
-
-    def advance(self, task: str, items: int, total: int | None = None) -> None:
-        if task == self._task and items and not self.killed:
-            self.killed = True
-            self._cluster.remove_node(self._node, allow_graceful=False)
-
-    def clean(self) -> None:
-        if not self.killed:
-            self._cluster.remove_node(self._node)
 
 
 @pytest.fixture
@@ -72,22 +50,6 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "MOST", 40)
 
 
-def imported(db: Path, kind: str, path: Path, engine: Engine | None, progress: Any = None) -> dict[str, Any]:
-    """What an import leaves in the file, apart from when it was."""
-    reports = pipeline.crawl(db, [kind], SourceOptions(path=str(path)), progress or Silent(), engine)
-    assert [report.state for report in reports] == ["done"], reports
-    with connect(db) as answers:
-        return {
-            table: answers.sql(f"SELECT * EXCLUDE ({times}) FROM {table} ORDER BY ALL").rows()
-            for table, times in {
-                "failure": "failed_at",
-                "verdict": "detector_version",
-                "detection": "detector_version",
-                "crawl_cursor": "updated_at",
-            }.items()
-        }
-
-
 def test_code_is_the_same_from_a_cluster(cluster: Any, node: Any, small_shards: None, tmp_path: Path) -> None:
     files = {f"{i % 7}/{i:03}.py": TRAIN + f"# {i}" if i % 3 else "import os" for i in range(300)}
     commit(tmp_path / "all" / "proj", files)
@@ -104,7 +66,7 @@ def test_code_is_the_same_from_a_cluster(cluster: Any, node: Any, small_shards: 
         assert [first, *pages] == here
 
 
-def test_cards_are_judged_the_same_by_a_cluster(cluster: Any, small_shards: None, tmp_path: Path) -> None:
+def test_cards_are_judged_the_same_by_a_cluster(cluster: Any, node: Any, small_shards: None) -> None:
     texts = [
         case["text"]
         for path in sorted(CASES.glob("*.toml"))
@@ -113,19 +75,15 @@ def test_cards_are_judged_the_same_by_a_cluster(cluster: Any, small_shards: None
         if isinstance(case, dict) and "text" in case
     ]
     assert len(texts) > 500
-    pl.DataFrame({"modelId": [f"a/{i}" for i in range(len(texts))], "card": texts}).write_parquet(
-        tmp_path / "d.parquet"
-    )
-    here = imported(tmp_path / "here.duckdb", "dump", tmp_path / "d.parquet", None)
-    killer = KillsANode(cluster, "detect")
-    try:
-        ray = open_engine("ray", address=cluster.address)
-        there = imported(tmp_path / "there.duckdb", "dump", tmp_path / "d.parquet", ray, killer)
-        assert killer.killed
-    finally:
-        killer.clean()
+    documents = [Document("dump", f"a/{number}", card=text) for number, text in enumerate(texts)]
+    here = [detect(document, load()) for document in documents]
+    there = []
+    with open_engine("ray", address=cluster.address) as engine:
+        for judged in engine.map(detect_batch, batches(documents, DETECTOR_VERSION), lost=lost):
+            if not there:
+                cluster.remove_node(node, allow_graceful=False)
+            there += judged
     assert there == here
-    assert len(here["verdict"]) == len(texts)
 
 
 def test_the_command(cluster: Any, run: Run, tmp_path: Path) -> None:

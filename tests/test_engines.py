@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -151,24 +152,28 @@ def test_what_cannot_be_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 @CLUSTER
 def test_a_node_that_dies_loses_nothing(cluster: Any, tmp_path: Path) -> None:
     doomed = cluster.add_node(num_cpus=2, object_store_memory=80_000_000)
-    jobs = [Job(number, tmp_path, seconds=0.5) for number in range(16)]
-    killed = False
+    jobs = [Job(number, tmp_path, seconds=0.2, trap=doomed.node_id) for number in range(30)]
+
+    def kill() -> None:
+        while not list(tmp_path.glob(f"*-{doomed.node_id}")):
+            time.sleep(0.05)
+        cluster.remove_node(doomed, allow_graceful=False)
+
+    killer = threading.Thread(target=kill, daemon=True)
     with open_engine("ray", address=cluster.address) as engine:
         assert engine.workers == 4
+        killer.start()
         results = []
         finished: dict[int, int] = {}
         for number, result in enumerate(engine.map(square, jobs, lost=given_up)):
             results.append(result)
             finished[number] = begun(tmp_path)[number]
-            # A job that has just begun there is not finished yet.
-            marks = [path.stat().st_mtime for path in tmp_path.glob(f"*-{doomed.node_id}")]
-            if not killed and marks and time.time() - max(marks) < 0.25:
-                cluster.remove_node(doomed, allow_graceful=False)
-                killed = True
-    assert results == [number**2 for number in range(16)]
+    killer.join(30)
+    assert results == [number**2 for number in range(30)]
     assert begun(tmp_path) == list(finished.values()), "something was begun again after it had been handed over"
-    assert killed
-    assert sum(begun(tmp_path)) > 16, "nothing was under way on the node that died"
+    lost = {path.name.split("-")[0] for path in tmp_path.glob(f"*-{doomed.node_id}")}
+    assert lost, "nothing was under way on the node that died"
+    assert all(begun(tmp_path)[int(number)] == 2 for number in lost)
 
 
 @CLUSTER

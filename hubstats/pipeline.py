@@ -37,6 +37,8 @@ LIVE_SOURCES = ("hub", "github", "civitai")
 
 COMMIT_SECONDS = 0.5
 DRAIN_SECONDS = 5.0
+DRAIN_FRAMES_SECONDS = 30.0
+"""Rows that come by the thousand move in less often: large transactions leave a smaller file."""
 DETECT_BATCH = 5_000
 DETECT_CHARACTERS = 32_000_000
 """Bounds of what detection holds in memory at once."""
@@ -174,7 +176,7 @@ class Writer:
         if now - self._committed >= COMMIT_SECONDS:
             self.spool.commit()
             self._committed = now
-        if self.spool.full or now - self._drained >= DRAIN_SECONDS:
+        if self.spool.full or now - self._drained >= (DRAIN_FRAMES_SECONDS if page.tables else DRAIN_SECONDS):
             self.flush(patience=0.5)
 
     def flush(self, patience: float = 30.0) -> bool:

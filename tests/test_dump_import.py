@@ -61,12 +61,12 @@ def assert_is_what_detect_says(db: Path, rows: int) -> None:
 
 
 def test_verdicts_and_evidence_are_those_of_detect_and_twice_is_once(run: Run, tmp_path: Path) -> None:
-    path, db = dump(tmp_path / "cards.parquet", 1_500), tmp_path / "hubstats.duckdb"
+    path, db = dump(tmp_path / "cards.parquet", 900), tmp_path / "hubstats.duckdb"
     for _ in range(2):
         made = run("import", path, "--kind", "dump", "--db", db)
         assert made.returncode == 0, made.stderr
-    assert_is_what_detect_says(db, 1_500)
-    assert in_file(db, "SELECT count(*), count(DISTINCT model_id) FROM hub_model") == [(1_500, 1_500)]
+    assert_is_what_detect_says(db, 900)
+    assert in_file(db, "SELECT count(*), count(DISTINCT model_id) FROM hub_model") == [(900, 900)]
     # The text of a card that says nothing is not kept; its row says how large it was.
     kept = dict(in_file(db, "SELECT model_id, text FROM model_card WHERE text IS NOT NULL"))
     assert kept["o1/m1"] == CARDS[1]
@@ -114,7 +114,7 @@ def test_what_an_earlier_list_of_files_told_counts(run: Run, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("after", [0.0, 0.4])
 def test_a_killed_import_loses_nothing_and_doubles_nothing(run: Run, tmp_path: Path, after: float) -> None:
-    path, db = dump(tmp_path / "cards.parquet", 3_000), tmp_path / "hubstats.duckdb"
+    path, db = dump(tmp_path / "cards.parquet", 1_400), tmp_path / "hubstats.duckdb"
     command = [sys.executable, "-m", "hubstats", "import", str(path), "--kind", "dump", "--db", str(db)]
     process = subprocess.Popen(
         command, cwd=tmp_path, env=clean_environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -130,8 +130,8 @@ def test_a_killed_import_loses_nothing_and_doubles_nothing(run: Run, tmp_path: P
     process.communicate()
     made = run("import", path, "--kind", "dump", "--db", db)
     assert made.returncode == 0, made.stderr
-    assert_is_what_detect_says(db, 3_000)
-    assert in_file(db, "SELECT count(*), count(DISTINCT model_id) FROM model_card") == [(3_000, 3_000)]
+    assert_is_what_detect_says(db, 1_400)
+    assert in_file(db, "SELECT count(*), count(DISTINCT model_id) FROM model_card") == [(1_400, 1_400)]
 
 
 def test_small_text_that_stands_for_much_is_read_in_small_pieces(tmp_path: Path) -> None:

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
     from hubstats.sources import Notify
 
-SLICE_ROWS = 5_000
+SLICE_ROWS = 2_500
 """Rows of a page, at most."""
-SLICE_BYTES = 16 * 1024 * 1024
+SLICE_BYTES = 4 * 1024 * 1024
 """Text of a page, aimed at; what is decoded at once is kept below four times as much."""
 MOST_ROWS = 20_000_000
 """Of a file: seven times as many models as the Hub has. More, from a file of a few kilobytes, would take hours."""
@@ -327,7 +327,7 @@ def _batch_rows(path: Path, file: Any, group: int, columns: Sequence[str]) -> in
         if column.has_dictionary_page and column.physical_type == "BYTE_ARRAY":
             longest = _longest_in_dictionary(path, file.metadata, group, column.path_in_schema)
             each = 1 if longest is None else longest * column.num_values // max(1, about.num_rows)
-            rows = min(rows, FEW_ROWS if longest is None else SLICE_BYTES // max(1, each))
+            rows = min(rows, FEW_ROWS if longest is None else 4 * SLICE_BYTES // max(1, each))
     return max(1, rows)
 
 
@@ -336,7 +336,8 @@ def _longest_in_dictionary(path: Path, about: Any, group: int, column: str) -> i
     import pyarrow.compute as pc
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path, metadata=about, read_dictionary=[column], buffer_size=READ_AHEAD) as file:
+    options: dict[str, Any] = {"buffer_size": READ_AHEAD, "pre_buffer": False, "read_dictionary": [column]}
+    with parquet.ParquetFile(path, metadata=about, **options) as file:
         batch = next(file.iter_batches(1, row_groups=[group], columns=[column]), None)
         dictionary = None if batch is None else _dictionary(batch.column(0))
     longest: int | None = None if dictionary is None else pc.max(pc.binary_length(dictionary)).as_py()

@@ -58,7 +58,8 @@ ATTENDED_SECONDS = 0.2
 
 FULL = "free some space and run the same command again; what was committed is kept"
 
-_BUSY = re.compile(r"Conflicting lock is held in (.+?)(?: \(PID (\d+)\))")
+_BUSY = re.compile(r"Conflicting lock is held in (?:.+?\()?PID (\d+)")
+"""PID 0 is a holder that let go while DuckDB asked who it was."""
 
 
 def record_classes() -> dict[str, type[records.Record]]:
@@ -384,7 +385,7 @@ def _connect(path: Path, *, write: bool, patience: float) -> duckdb.DuckDBPyConn
             if held is None:
                 raise _unreadable(path, error) from error
             if time.monotonic() >= deadline:
-                who = f"process {held.group(2)}" if held.group(2) else held.group(1)
+                who = f"process {held.group(1)}" if held.group(1) != "0" else "another program"
                 raise StoreBusy(f"{path} is held open by {who}; close it there and try again") from error
         except duckdb.Error as error:
             raise _unreadable(path, error) from error

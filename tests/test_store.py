@@ -10,6 +10,7 @@ import threading
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars
@@ -481,6 +482,25 @@ def test_a_newer_schema_is_refused_and_an_older_one_migrated(db: Path) -> None:
 def test_migrating_a_new_file_twice_is_migrating_it_once(db: Path) -> None:
     Store.open(db, write=True).close()
     assert [row[0] for row in rows(db, "SELECT name FROM migration ORDER BY 1")] == [name for name, _ in migrations()]
+
+
+def test_a_holder_that_let_go_while_duckdb_asked_who_it_was_is_waited_for(
+    db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = duckdb.connect
+    said = f'Could not set lock on file "{db}": Conflicting lock is held in PID 0. However, you would be able to open'
+    refusals = iter([duckdb.IOException(said)] * 3)
+
+    def busy(path: str, **options: Any) -> duckdb.DuckDBPyConnection:
+        for refusal in refusals:
+            raise refusal
+        return real(path, **options)
+
+    monkeypatch.setattr("hubstats.store.duckdb.connect", busy)
+    Store.open(db).close()
+    refusals = iter([duckdb.IOException(said)] * 100)
+    with pytest.raises(StoreBusy, match="held open by another program"):
+        Store.open(db, patience=0.1)
 
 
 def test_a_file_held_by_another_process_is_named_and_waited_for(db: Path) -> None:

@@ -325,7 +325,7 @@ def parse(key: str, text: str) -> Technique:
         raise TechniqueError(f"{where}: a key is lower-case letters, digits and underscores")
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
         raise TechniqueError(f"{where}: not TOML: {error}") from error
     _known(where, data, _TOP_KEYS)
     detect = data.pop("detect", {})

@@ -86,7 +86,7 @@ def torture(scale: Scale, folder: Path) -> Iterator[Outcome]:
         hub = scene.servers["hub"]
         hub.latency = 0.002
         jobs = [job for job in _jobs(scene) if scale.long or job.name not in LONG_ONLY]
-        shares = dict(zip((job.name for job in jobs), _shares(scale.size(5, 210), jobs), strict=True))
+        shares = dict(zip((job.name for job in jobs), _shares(scale.size(7, 210), jobs), strict=True))
         every = [_Killer(scene, job, scale.seed) for job in jobs if scale.only in job.name]
         for killer in every:
             deaths = shares[killer.job.name]
@@ -431,7 +431,7 @@ def _others_at_once(scene: Stage, scale: Scale, killer: _Killer) -> Iterator[Out
 @contextmanager
 def _slow(scene: Stage) -> Iterator[None]:
     hub = scene.servers["hub"]
-    before, hub.latency = hub.latency, 0.4
+    before, hub.latency = hub.latency, 0.25
     try:
         yield
     finally:

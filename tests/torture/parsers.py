@@ -53,7 +53,9 @@ def cases(folder: Path) -> dict[str, Parser]:
         "HTTP answer": Parser(_bytes(ANSWERS), _answer),
         "result file": Parser(_values(RESULTS), _result(folder), BOMBS["json"], 4),
         "experiment folder": Parser(_values([*CONFIGS, TRAINING]), _experiment(folder), BOMBS["json"], 2),
-        "technique file": Parser(_bytes(TECHNIQUES), _technique, (*BOMBS["text"][:3], b"a=" + b"[" * 100_000)),
+        "technique file": Parser(
+            _bytes(TECHNIQUES), _technique, (b"name = " + b"9" * 5_000, b"a=" + b"[" * 100_000, *BOMBS["text"][:3])
+        ),
         "saved cursor": Parser(_values(CURSORS), _cursor, BOMBS["json"]),
         "bundle": Parser(_archive(folder), _bundle(folder), (), 20),
         "Parquet dump": Parser(_parquet(folder), _dump(folder), (), 20),

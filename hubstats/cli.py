@@ -7,15 +7,17 @@ Results go to stdout, progress and messages to stderr. Exit code 0: done; 1: an 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
+import traceback
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hubstats import __version__, bench_cli, cli_figures
+from hubstats import __version__, bench_cli, cli_checks, cli_figures, cli_recommend
 from hubstats.errors import ConfigError, HubstatsError
 
 if TYPE_CHECKING:
@@ -77,6 +79,13 @@ class Kind(StrEnum):
     published = "published"
 
 
+class EngineName(StrEnum):
+    """Where heavy work runs."""
+
+    local = "local"
+    ray = "ray"
+
+
 class Measure(StrEnum):
     """A question that the detector answers about a labelled file."""
 
@@ -93,6 +102,20 @@ Db = Annotated[
 ]
 RowFormat = Annotated[Format, typer.Option("--format", "-f", help="How to print rows.")]
 WriteFormat = Annotated[FileFormat, typer.Option("--format", "-f", help="How to print or write rows.")]
+Where = Annotated[
+    EngineName,
+    typer.Option("--engine", help="Where heavy work runs: local, processes of this machine; ray, a Ray cluster."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        help="Address of the Ray cluster, HOST:PORT or auto; paths must mean the same on every node.",
+        show_default="RAY_ADDRESS, else a Ray of this machine",
+    ),
+]
+Processes = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes at work at once.", show_default="all cores")
+]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Forget where earlier crawls stopped and list anew.")]
 DEFAULT_DB = Path("hubstats.duckdb")
 
@@ -144,6 +167,9 @@ def crawl(
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Requests under way at once.")] = 8,
     refresh: Refresh = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be asked of whom, and how long it takes; ask nobody.")
+    ] = False,
     db: Db = DEFAULT_DB,
     format: RowFormat = Format.table,
 ) -> None:
@@ -164,6 +190,11 @@ def crawl(
         workers=workers,
         refresh=refresh,
     )
+    if dry_run:
+        import polars
+
+        _print_rows(polars.DataFrame(cli_checks.dry_run(db, sources or [], options)), format)
+        return
     with _progress() as progress:
         reports = pipeline.crawl(db, sources or [], options, progress)
     _print_reports(reports, format)
@@ -180,33 +211,54 @@ def import_(
     kind: Annotated[
         Kind,
         typer.Option(
-            help="cards: a folder of .md files; configs: a folder of adapter configs (.json); code: folders of source "
-            "or git repositories; dump: Parquet of model cards or metadata; published: PEFT result files."
+            help="cards: a folder of .md files; configs: a folder of adapter configs (.json); code: folders of source, "
+            "git repositories, or Parquet with a column of contents; dump: Parquet of model cards or metadata; "
+            "published: PEFT result files."
         ),
     ],
     revision: Annotated[str | None, typer.Option(help="Commit to read, for code and datasets.")] = None,
+    keep_text: Annotated[
+        bool,
+        typer.Option(
+            "--keep-text",
+            help="Of a dump: keep the text of every card in the file, not only of those that name or show a technique.",
+        ),
+    ] = False,
+    engine: Where = EngineName.local,
+    address: Address = None,
+    workers: Processes = None,
     db: Db = DEFAULT_DB,
     format: RowFormat = Format.table,
 ) -> None:
-    """Bring local files into the DuckDB file. Importing the same path twice changes nothing."""
+    """Bring local files into the DuckDB file. Importing the same path twice changes nothing.
+
+    What comes out is the same whatever the engine and the number of its workers. Stopped or killed, the same command
+    goes on where it was.
+    """
     from hubstats import pipeline
+    from hubstats.engines import open_engine
     from hubstats.records import SourceOptions
 
-    options = SourceOptions(path=path, revision=revision)
+    options = SourceOptions(path=path, revision=revision, keep_text=keep_text)
     with _progress() as progress:
-        reports = pipeline.crawl(db, [kind.value], options, progress)
+        chosen = open_engine(engine.value, workers=workers, address=address, notify=progress.say)
+        reports = pipeline.crawl(db, [kind.value], options, progress, chosen)
     _print_reports(reports, format)
     if any(report.state != "done" for report in reports):
         raise typer.Exit(1)
 
 
 @app.command()
-def estimate(db: Db = DEFAULT_DB) -> None:
+def estimate(
+    engine: Where = EngineName.local, address: Address = None, workers: Processes = None, db: Db = DEFAULT_DB
+) -> None:
     """Make verdicts and estimates anew from what the file holds, without asking any source."""
     from hubstats import pipeline
+    from hubstats.engines import open_engine
 
     with _progress() as progress:
-        judged, made = pipeline.rerun(_existing(db), progress)
+        chosen = open_engine(engine.value, workers=workers, address=address, notify=progress.say)
+        judged, made = pipeline.rerun(_existing(db), progress, chosen)
     typer.echo(f"{judged} subjects judged, {made} estimates made in {db}")
 
 
@@ -375,6 +427,8 @@ def techniques(
 
 
 app.add_typer(cli_figures.app)
+app.add_typer(cli_recommend.app)
+app.add_typer(cli_checks.app)
 app.add_typer(bench_cli.app, name="bench", help="Fine-tune the most and least used techniques, and measure them.")
 
 evaluation = typer.Typer(no_args_is_help=True)
@@ -561,6 +615,19 @@ def _put(out: Path, data: bytes) -> None:
         raise HubstatsError(f"cannot write {out}: {error.strerror}; choose another place with --out") from error
 
 
+def without_secrets(text: str) -> str:
+    """The text without what looks like a token and without what the environment holds as one.
+
+    An exception that nobody foresaw may quote a request with its headers.
+    """
+    from hubstats.http.response import SECRET
+
+    for name, value in os.environ.items():
+        if len(value) >= 8 and re.search("TOKEN|SECRET|PASSWORD|KEY", name, re.IGNORECASE):
+            text = text.replace(value, "***")
+    return SECRET.sub(r"\1***", text)
+
+
 def _interrupt(signal_number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -586,9 +653,11 @@ def main() -> None:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:
         if os.environ.get("HUBSTATS_DEBUG"):
-            raise
+            _say(without_secrets(traceback.format_exc()))
+            sys.exit(1)
+        what = without_secrets(f"{type(error).__name__}: {error}")
         _say(
-            f"hubstats: something went wrong that should not have ({type(error).__name__}: {error}). "
+            f"hubstats: something went wrong that should not have ({what}). "
             "What was committed is kept. Please report it with the output of the same command under HUBSTATS_DEBUG=1"
         )
         sys.exit(1)

@@ -13,6 +13,7 @@
     │   └── BadPage            an answer that is not what the interface documents
     ├── StoreError             the DuckDB file cannot be opened, migrated or written
     │   └── StoreBusy          another process holds the file
+    ├── EngineError            a cluster is not there, or cannot do the work
     ├── BenchError             a bench plan, experiment or run cannot be used
     └── BundleError            a bundle cannot be made, or is not one that is whole and of this version
 
@@ -81,6 +82,10 @@ class StoreError(HubstatsError):
 
 class StoreBusy(StoreError):
     """Another process holds the DuckDB file; DuckDB lets either one writer or many readers in."""
+
+
+class EngineError(HubstatsError):
+    """The engine that was asked for is not installed, does not answer, or has no room for the work."""
 
 
 class BenchError(HubstatsError):

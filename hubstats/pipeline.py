@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Protocol
@@ -23,17 +24,16 @@ from typing import Any, Literal, Protocol
 from filelock import FileLock, Timeout
 
 from hubstats import __version__, sampling
-from hubstats.errors import ConfigError, SourceError, StoreBusy, StoreError
+from hubstats.engines import Engine, open_engine
+from hubstats.errors import ConfigError, EngineError, SourceError, StoreBusy, StoreError
 from hubstats.records import Basis, Document, NotEstimated, Page, Record, SourceOptions, Subject
-from hubstats.sources import SampledSource, Source, open_source, require
+from hubstats.sources import BulkSource, SampledSource, Source, open_source, require
+from hubstats.sources.hub import DEFAULT_SAMPLE
 from hubstats.spool import Spool, discard
 from hubstats.store import Store, read_input, wait_for
 
 LIVE_SOURCES = ("hub", "github", "civitai")
 """What a crawl without a source asks for, besides the embedded snapshot."""
-
-DEFAULT_SAMPLE = 1_000
-"""Repositories whose files the hub source fetches when no --sample is given."""
 
 COMMIT_SECONDS = 0.5
 DRAIN_SECONDS = 5.0
@@ -213,8 +213,16 @@ class Writer:
 # --- crawl --------------------------------------------------------------------------------------------------------
 
 
-def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Progress | None = None) -> list[Report]:
+def crawl(
+    db: Path,
+    names: Sequence[str],
+    options: SourceOptions,
+    progress: Progress | None = None,
+    engine: Engine | None = None,
+) -> list[Report]:
     """Crawls the named sources, or all that can be reached, into `db`; one Report a source.
+
+    What is heavy and can be shared out, reading code and judging documents, runs on `engine`, else in this process.
 
     Ctrl-C ends the source cleanly (state interrupted) and the ones after it are left out. A source that cannot
     run, or that no crawl asked for by name and that does not answer, is skipped with the reason. Detection and
@@ -225,11 +233,10 @@ def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Prog
     for name in chosen:
         require(name)  # an unknown name is said before anything is written
     reports: list[Report] = []
-    with Writer(db, progress) as writer:
+    with engine or open_engine("local", workers=1) as workers, Writer(db, progress) as writer:
         for name in chosen:
-            source = open_source(
-                name, replace(options, extra={"known_files": _known_files(writer, name)}), progress.say
-            )
+            extra = _extra(writer, name, options) | {"engine": workers}
+            source = open_source(name, replace(options, extra=extra), progress.say)
             reason = source.unavailable()
             if reason is not None:
                 reports.append(Report(source.name, "skipped", reason))
@@ -237,15 +244,43 @@ def crawl(db: Path, names: Sequence[str], options: SourceOptions, progress: Prog
             if isinstance(source, SampledSource):
                 with writer.store() as store:  # another design is refused before hours of listing, not after
                     sample_design(store, source.name, options)
-            report = _crawl_source(writer, source, options)
+            report = _crawl_source(writer, source, options, workers)
             if not names and report.state == "failed" and not report.records and report.message:
                 report.state = "skipped"
             reports.append(report)
             if report.state == "interrupted":
                 return reports
-        detect(writer)
+        detect(writer, workers)
         estimate(writer)
     return reports
+
+
+def _extra(writer: Writer, source: str, options: SourceOptions) -> dict[str, Any]:
+    """What the store knows that a source need not fetch, and how its rows will be read."""
+    from hubstats.detect import DETECTOR_VERSION
+
+    # A dump whose cards' text is not kept is read again for another detector, and to keep it.
+    reader = f" {DETECTOR_VERSION}{' text' if options.keep_text else ''}"
+    return {"known_files": _known_files(writer, source), "reader": reader}
+
+
+def _judged(
+    writer: Writer, source: BulkSource, pages: Iterator[Page], engine: Engine, *, keep_text: bool
+) -> Iterator[Page]:
+    """The pages of a bulk file with verdicts and evidence."""
+    from hubstats.detect.bulk import Bulk
+    from hubstats.detect.stream import Stream
+    from hubstats.techniques import load
+
+    first = next(pages, None)
+    if first is None:
+        return
+    bulk = Bulk(load(), source.name)
+    with writer.store() as store:
+        known = store.frame(read_input("weight_files"), {"source": source.name})
+    known = known.filter(known["weight_files"].list.eval(bulk.weights).list.any())
+    stream = Stream(bulk, source.name, source.clean, keep_text=keep_text, weight_files=known)
+    yield from stream.pages(chain([first], pages), engine)
 
 
 def _known_files(writer: Writer, source: str) -> dict[tuple[str, str], str]:
@@ -257,14 +292,17 @@ def _known_files(writer: Writer, source: str) -> dict[tuple[str, str], str]:
     return {(repo, path): sha for repo, path, sha in known.iter_rows()}
 
 
-def _crawl_source(writer: Writer, source: Source, options: SourceOptions) -> Report:
+def _crawl_source(writer: Writer, source: Source, options: SourceOptions, engine: Engine) -> Report:
     report = Report(source.name, "done")
     started = time.monotonic()
     with writer.store() as store:
         cursors = {} if options.refresh else store.cursors(source.name)
         crawl_id = _begin(store, source, options)
     try:
-        _take(writer, source.name, source.pages(cursors), report, source.name)
+        pages = source.pages(cursors)
+        if isinstance(source, BulkSource):
+            pages = _judged(writer, source, pages, engine, keep_text=options.keep_text)
+        _take(writer, source.name, pages, report, source.name)
         if isinstance(source, SampledSource):
             writer.settle()
             subjects = draw_sample(writer, source.name, options)
@@ -276,7 +314,7 @@ def _crawl_source(writer: Writer, source: Source, options: SourceOptions) -> Rep
             store.forget_superseded(source.name)
     except KeyboardInterrupt:
         report.state, report.message = "interrupted", "interrupted; run the same command again to go on"
-    except SourceError as error:
+    except (SourceError, EngineError) as error:
         report.state, report.message = "failed", str(error)
     finally:
         report.seconds = time.monotonic() - started
@@ -296,6 +334,8 @@ def _take(
             writer.append(source, page)
             for record in page.records:
                 report.records[record.TABLE] += 1
+            for table, rows in page.tables.items():
+                report.records[table] += len(rows)
             writer.progress.advance(task, len(page.records) if page.items is None else page.items, page.expected)
     finally:
         close = getattr(pages, "close", None)
@@ -414,12 +454,12 @@ def draw_sample(writer: Writer, source: str, options: SourceOptions) -> list[Sub
 # --- detect -------------------------------------------------------------------------------------------------------
 
 
-def detect(writer: Writer) -> int:
+def detect(writer: Writer, engine: Engine | None = None) -> int:
     """Judges every subject that has no verdict of this detector version; returns how many were judged."""
     from hubstats import detect as detector
-    from hubstats.techniques import load
+    from hubstats.detect.batch import batches, detect_batch, lost
 
-    registry = load()
+    engine = engine or open_engine("local", workers=1)
     writer.settle()
     judged = 0
     writer.progress.start("detect", None)
@@ -436,12 +476,13 @@ def detect(writer: Writer) -> int:
                 )
             if batch.is_empty():
                 return judged
-            for row in batch.iter_rows(named=True):
-                detections, verdict = detector.detect(_document(row), registry)
-                writer.spool.append(row["source"], Page((verdict, *detections)))
+            documents = map(_document, batch.iter_rows(named=True))
+            for made in engine.map(detect_batch, batches(documents, detector.DETECTOR_VERSION), lost=lost):
+                for detections, verdict in made:
+                    writer.spool.append(verdict.source, Page((verdict, *detections)))
+                judged += len(made)
+                writer.progress.advance("detect", len(made))
             writer.settle()
-            judged += len(batch)
-            writer.progress.advance("detect", len(batch))
     finally:
         writer.progress.finish("detect")
 
@@ -528,10 +569,10 @@ def estimate(writer: Writer) -> int:
     return sum(len(records) for table, records in made.items() if table is not NotEstimated)
 
 
-def rerun(db: Path, progress: Progress | None = None) -> tuple[int, int]:
+def rerun(db: Path, progress: Progress | None = None, engine: Engine | None = None) -> tuple[int, int]:
     """Detection and estimates again, without asking any source; (subjects judged, estimates made)."""
-    with Writer(db, progress or Silent()) as writer:
-        return detect(writer), estimate(writer)
+    with engine or open_engine("local", workers=1) as workers, Writer(db, progress or Silent()) as writer:
+        return detect(writer, workers), estimate(writer)
 
 
 def _now() -> datetime:

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import polars
 
 FileStatus = Literal["ok", "missing", "gated", "disabled", "unavailable", "too_large", "malformed", "failed"]
 """What became of one file of a repository.
@@ -996,6 +999,8 @@ class Page:
     """Items in the whole walk, when the source knows."""
     items: int | None = None
     """Items this page stands for in the progress bar; None: len(records)."""
+    tables: Mapping[str, polars.DataFrame] = field(default_factory=dict)
+    """Rows that come by the thousand, as frames: table -> rows in columns of the table's names, no key twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1026,4 +1031,6 @@ class SourceOptions:
     """Hub tags that the frame is restricted to."""
     workers: int = 8
     refresh: bool = False
+    keep_text: bool = False
+    """Of a dump: the text of every card goes into the file, not only of those that show or name a technique."""
     extra: Mapping[str, Any] = field(default_factory=dict)

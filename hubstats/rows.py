@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import sys
 from datetime import date, datetime
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import polars
 
 PIPE_WIDTH = 10_000
-FORMULA = r"^[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+FORMULA = "^[=+\\-@\\t\\r\\n\uff1d\uff0b\uff0d\uff20]"
 """What spreadsheets take for the beginning of a formula: = + - @, the same in full width, and what some skip before."""
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 
@@ -104,16 +105,21 @@ def _flat(frame: polars.DataFrame) -> polars.DataFrame:
     )
 
 
+def guarded(text: str) -> str:
+    """The text as a cell of CSV: with an apostrophe in front where a spreadsheet would take it for a formula."""
+    return f"'{text}" if re.match(FORMULA, text) and not re.match(NUMBER, text) else text
+
+
 def _no_formulas(frame: polars.DataFrame) -> polars.DataFrame:
     import polars
 
-    def guarded(name: str) -> polars.Expr:
+    def column(name: str) -> polars.Expr:
         text = polars.col(name).cast(polars.String)
         is_formula = text.str.contains(FORMULA) & ~text.str.contains(NUMBER)
         return polars.when(is_formula).then(polars.concat_str(polars.lit("'"), text)).otherwise(text).alias(name)
 
     kinds = (polars.String, polars.Categorical, polars.Enum)
-    return frame.with_columns(guarded(name) for name, kind in frame.schema.items() if isinstance(kind, kinds))
+    return frame.with_columns(column(name) for name, kind in frame.schema.items() if isinstance(kind, kinds))
 
 
 def _plain(value: Any) -> Any:

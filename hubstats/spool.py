@@ -5,6 +5,7 @@ so records go here first, and `Store.absorb` moves them in short transactions. O
 
     hubstats.duckdb.spool/000007/hub_model.ndjson     {"_page": 3, "source": "hub", "model_id": "a/b", ...}
     hubstats.duckdb.spool/000007/crawl_cursor.ndjson  {"_page": 3, "source": "hub", "scope": "listing", ...}
+    hubstats.duckdb.spool/000007/verdict.4.arrow      the rows of page 4 that came as a frame: a dump's, by the thousand
 
 Rows are on disk (fsync) before the cursor that says they need not be asked for again, and both before the file
 `committed` names the page they reach. A page counts once it is named there, whole: what a kill leaves beyond it, a
@@ -23,12 +24,15 @@ from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
 from hubstats.errors import StoreError
 from hubstats.records import Page, Record
+
+if TYPE_CHECKING:
+    import polars
 
 CURSOR_TABLE = "crawl_cursor"
 PAGE_COLUMN = "_page"
@@ -69,6 +73,7 @@ class Spool:
         self.folder = folder
         self.segment_bytes = segment_bytes
         self._files: dict[str, BinaryIO] = {}
+        self._frames: list[BinaryIO] = []
         self._cursors: dict[tuple[str, str], bytes] = {}
         self._open: Path | None = None
         self._written = 0
@@ -80,6 +85,9 @@ class Spool:
         try:
             for record in page.records:
                 self._write(record.TABLE, as_line(record, self._page))
+            for table, frame in page.tables.items():
+                if len(frame):
+                    self._write_frame(table, frame)
         except OSError as error:
             raise self._failed(error) from error
         if page.cursor is not None or page.done:
@@ -96,9 +104,10 @@ class Spool:
     def commit(self) -> None:
         """Puts all appended rows on disk, then the cursors. After this nothing of them can be lost."""
         try:
-            for stream in self._files.values():
+            for stream in (*self._files.values(), *self._frames):
                 stream.flush()
                 os.fsync(stream.fileno())
+            self._close_frames()
             if self._cursors:
                 for line in self._cursors.values():
                     self._write(CURSOR_TABLE, line)
@@ -131,6 +140,7 @@ class Spool:
         try:
             self.commit()
         finally:
+            self._close_frames()
             for stream in self._files.values():
                 with suppress(OSError):
                     stream.close()
@@ -152,6 +162,22 @@ class Spool:
             self._files[table] = (self._open / f"{table}.ndjson").open("ab")
         self._files[table].write(line)
         self._written += len(line)
+
+    def _write_frame(self, table: str, frame: polars.DataFrame) -> None:
+        import polars
+
+        if self._open is None:
+            self._open = self._next_folder()
+        stream = (self._open / f"{table}.{self._page}.arrow").open("wb")
+        self._frames.append(stream)
+        frame.write_ipc(stream, compat_level=polars.CompatLevel.oldest())
+        self._written += stream.tell()
+
+    def _close_frames(self) -> None:
+        for stream in self._frames:
+            with suppress(OSError):
+                stream.close()
+        self._frames.clear()
 
     def _next_folder(self) -> Path:
         numbers = [int(path.name) for path in self.segments()]
@@ -181,6 +207,16 @@ def repair(segment: Path) -> int:
     return int(lines[-1]) if lines else 0
 
 
+def frames(segment: Path, last_page: int) -> dict[str, list[tuple[int, Path]]]:
+    """Table -> page and file of the frames of a segment, up to the last page that counts, in the order of the pages."""
+    found: dict[str, list[tuple[int, Path]]] = {}
+    for path in segment.glob("*.*.arrow"):
+        table, number, _ = path.name.split(".")
+        if int(number) <= last_page:
+            found.setdefault(table, []).append((int(number), path))
+    return {table: sorted(pages) for table, pages in sorted(found.items())}
+
+
 def _after_last_newline(stream: BinaryIO, size: int, block: int = 1 << 16) -> int:
     position = size
     while position > 0:
@@ -201,10 +237,11 @@ def discard(segment: Path) -> None:
 def pending(folder: Path) -> dict[str, int]:
     """Bytes waiting per table, for `hubstats status`."""
     sizes: dict[str, int] = {}
-    for path in _ndjson(folder):
-        sizes[path.stem] = sizes.get(path.stem, 0) + path.stat().st_size
+    for path in _rows(folder):
+        table = path.name.split(".")[0]
+        sizes[table] = sizes.get(table, 0) + path.stat().st_size
     return sizes
 
 
-def _ndjson(folder: Path) -> Iterable[Path]:
-    return folder.glob("*/*.ndjson") if folder.is_dir() else ()
+def _rows(folder: Path) -> Iterable[Path]:
+    return (*folder.glob("*/*.ndjson"), *folder.glob("*/*.arrow")) if folder.is_dir() else ()

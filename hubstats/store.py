@@ -10,15 +10,17 @@ import errno
 import hashlib
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
@@ -27,6 +29,8 @@ from hubstats.errors import QueryError, StoreBusy, StoreError
 
 if TYPE_CHECKING:
     import polars
+
+T = TypeVar("T")
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest spooled line: a card at its byte cap, every character escaped."""
@@ -48,6 +52,9 @@ erase what a metadata dump of the same repositories told."""
 DERIVED = ("subject", "phrase_import", "use_import", "tally")
 """Tables that inputs/<table>_rows.sql fills from the crawled ones and from those before it: what every estimate and
 most questions start from, joined once and not at each of them."""
+
+ATTENDED_SECONDS = 0.2
+"""How often a wait for a statement looks up: once Polars is loaded, a signal alone wakes no wait."""
 
 FULL = "free some space and run the same command again; what was committed is kept"
 
@@ -168,30 +175,32 @@ class Store:
         """
         last_page = spool.repair(segment)
         files = {path.stem: path for path in sorted(segment.glob("*.ndjson")) if path.stat().st_size}
+        frames = spool.frames(segment, last_page)
+        tables = sorted({*files, *frames})
         # A card or config that could be read after all is no failure any more.
-        read_after_all = [table for table in ("model_card", "adapter_config") if table in files]
-        unknown = set(files) - set(record_classes()) - {spool.CURSOR_TABLE}
+        read_after_all = [table for table in ("model_card", "adapter_config") if table in tables]
+        unknown = set(tables) - set(record_classes()) - {spool.CURSOR_TABLE}
         if unknown:
             raise StoreError(f"{segment} holds rows for {', '.join(sorted(unknown))}, which this version does not know")
         rows = 0
         try:
             with self.transaction():
-                for table, path in files.items():
-                    self._stage(table, path, last_page)
-                for table in files:
+                for table in tables:
+                    self._stage(table, files.get(table), frames.get(table, ()), last_page)
+                for table in tables:
                     self._remove_owned(table)
                 for table in read_after_all:
                     self._run(
                         f'DELETE FROM failure WHERE EXISTS (SELECT 1 FROM temp."staged_{table}" AS staged'
                         " WHERE staged.source = failure.source AND staged.model_id = failure.subject_id)"
                     )
-                for table in files:
+                for table in tables:
                     rows += self._take_in(table)
         except StoreError as error:
             raise StoreError(f"cannot take in {segment}: {error}") from error
         finally:
             with suppress(StoreError):
-                for table in files:
+                for table in tables:
                     self._run(f'DROP TABLE IF EXISTS temp."staged_{table}"')
         return rows
 
@@ -206,17 +215,42 @@ class Store:
     def _key(self, table: str) -> tuple[str, ...]:
         return ("source", "scope") if table == spool.CURSOR_TABLE else record_classes()[table].KEY
 
-    def _stage(self, table: str, path: Path, last_page: int) -> None:
+    def _stage(self, table: str, lines: Path | None, frames: Sequence[tuple[int, Path]], last_page: int) -> None:
         columns = self._columns(table) | {spool.PAGE_COLUMN: "BIGINT"}
-        kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
-        key = ", ".join(self._key(table))
+        staged = f'temp."staged_{table}"'
+        if lines is None:
+            listed = ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+            self._run(f'CREATE TEMP TABLE "staged_{table}" ({listed})')
+        else:
+            kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
+            self._run(
+                f"CREATE TEMP TABLE \"staged_{table}\" AS SELECT * FROM read_json(?, format = 'newline_delimited',"
+                f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES})"
+                f" WHERE {spool.PAGE_COLUMN} <= {last_page}",
+                [str(lines)],
+            )
+        for page, path in frames:
+            self._stage_frame(staged, page, path)
         # The last page that wrote a key wins, whole: a file read twice keeps the imports of its last reading.
-        self._run(
-            f"CREATE TEMP TABLE \"staged_{table}\" AS SELECT * FROM read_json(?, format = 'newline_delimited',"
-            f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES}) WHERE {spool.PAGE_COLUMN} <= {last_page}"
-            f" QUALIFY rank() OVER (PARTITION BY {key} ORDER BY {spool.PAGE_COLUMN} DESC) = 1",
-            [str(path)],
+        key = ", ".join(f'"{name}"' for name in self._key(table))
+        several = (
+            f"SELECT {key} FROM {staged} GROUP BY {key} HAVING min({spool.PAGE_COLUMN}) < max({spool.PAGE_COLUMN})"
         )
+        if self._rows(f"SELECT EXISTS({several})")[0][0]:
+            newest = f"rank() OVER (PARTITION BY {key} ORDER BY {spool.PAGE_COLUMN} DESC) = 1"
+            self._run(f'CREATE OR REPLACE TEMP TABLE "staged_{table}" AS SELECT * FROM {staged} QUALIFY {newest}')
+
+    def _stage_frame(self, staged: str, page: int, path: Path) -> None:
+        from pyarrow import ipc
+
+        with ipc.open_file(str(path)) as stored:
+            rows = stored.read_all()
+            with _told(self.path):
+                self._connection.register("page_rows", rows)
+                try:
+                    self._run(f"INSERT INTO {staged} BY NAME SELECT *, {page} AS {spool.PAGE_COLUMN} FROM page_rows")
+                finally:
+                    self._connection.unregister("page_rows")
 
     def _remove_owned(self, table: str) -> None:
         for owned, columns in OWNED.get(table, ()):
@@ -295,7 +329,8 @@ class Store:
 
     def frame(self, sql: str, parameters: Mapping[str, Any] | None = None) -> polars.DataFrame:
         """The rows of one SELECT as a Polars frame. Raises QueryError with DuckDB's reason."""
-        try:
+
+        def answer() -> polars.DataFrame:
             relation = self._connection.sql(sql, params=dict(parameters) if parameters else None)
             if relation is None:
                 raise QueryError("that statement returns no rows; hubstats sql takes one SELECT")
@@ -303,6 +338,9 @@ class Store:
             # forty lines about leaked instances when the interpreter ends.
             frame: polars.DataFrame = relation.pl()
             return frame
+
+        try:
+            return _attended(self._connection, answer)
         except duckdb.Error as error:
             raise QueryError(str(error).strip()) from error
         except RuntimeError as error:
@@ -328,7 +366,7 @@ class Store:
 
     def _run(self, sql: str, parameters: Mapping[str, Any] | list[Any] | None = None) -> duckdb.DuckDBPyConnection:
         with _told(self.path):
-            return self._connection.execute(sql, parameters)
+            return _attended(self._connection, lambda: self._connection.execute(sql, parameters))
 
     def _rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         return self._run(sql, parameters).fetchall()
@@ -352,6 +390,35 @@ def _connect(path: Path, *, write: bool, patience: float) -> duckdb.DuckDBPyConn
             raise _unreadable(path, error) from error
         time.sleep(pause)
         pause = min(0.25, pause * 1.5)
+
+
+def _attended(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T:
+    """What `work` returns, done beside the main thread, which thus hears Ctrl-C and ends the statement.
+
+    By itself DuckDB (2.0.0) hears it in some statements only: not while a filter lets no row through.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    done: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    worker = threading.Thread(target=run, name="duckdb", daemon=True)
+    try:
+        worker.start()
+        while not wait([done], ATTENDED_SECONDS).done:
+            pass
+    except KeyboardInterrupt:
+        while worker.is_alive():  # until the statement has let go of the connection, however often it is pressed
+            with suppress(KeyboardInterrupt):
+                connection.interrupt()
+                worker.join(ATTENDED_SECONDS)
+        raise
+    return done.result()
 
 
 @contextmanager

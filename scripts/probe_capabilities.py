@@ -477,7 +477,7 @@ def _quantised(subject: Subject, **how: Any) -> Answer:
 
     def load() -> Any:
         model = AutoModelForCausalLM.from_pretrained(
-            place, quantization_config=quantisation, device_map="cpu", attn_implementation="eager"
+            place, quantization_config=quantisation, device_map="cpu", attn_implementation="eager", use_safetensors=True
         )
         return model.eval()
 

@@ -76,6 +76,13 @@ def sql(text: str) -> None:
     _block(_hubstats("sql", text))
 
 
+def advice(*words: str, lines: int) -> None:
+    """The first lines of what `hubstats recommend` prints."""
+    _hubstats("query", "--list")
+    said = _hubstats("recommend", *words).splitlines()
+    _block("\n".join([*said[:lines], "\N{HORIZONTAL ELLIPSIS}"]))
+
+
 def _line(text: str | None) -> str:
     return " ".join((text or "").split()).replace("|", r"\|")
 

@@ -1,4 +1,4 @@
-"""What several test files need: the command line as a real process, and where the shared real data lies."""
+"""What several test files need: the command as a real process, a browser, the report of the snapshot, real data."""
 
 from __future__ import annotations
 
@@ -6,10 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.browsing import Watched
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell starts background jobs with Ctrl-C ignored, and children inherit that: the tests that press it would wait.
@@ -63,3 +69,58 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the shared real data is not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Any]:
+    """A real Ray cluster of two nodes on this machine, a raylet and workers each; skipped where ray is not installed.
+
+    `cluster.address` is what --address takes; nodes can be added and removed (ray.cluster_utils.Cluster).
+    """
+    pytest.importorskip("ray", reason="ray is not installed: make setup-cluster")
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
+    # The nodes' processes find the tests' own modules; what they think of usage statistics and logs is ours to say.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(ROOT)}
+    made = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        made.add_node(**node)
+        yield made
+    finally:
+        made.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium for all tests of the page."""
+    from tests.browsing import ARGUMENTS, CHROMIUM
+
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """A fresh window of a usual size."""
+    from tests.browsing import Watched
+
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    yield Watched(context.new_page())
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def snapshot_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the embedded snapshot, as everybody sees it first; the file, x.duckdb, is beside it."""
+    from hubstats import pipeline, records
+    from tests.browsing import build_page
+
+    db = tmp_path_factory.mktemp("snapshot") / "x.duckdb"
+    pipeline.crawl(db, ["snapshot"], records.SourceOptions(), pipeline.Silent())
+    return build_page(db)

@@ -10,11 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import duckdb
 import polars
 import pytest
+
+from hubstats import cli
 
 from .conftest import Run
 
@@ -50,19 +53,28 @@ def assert_one_line(done: subprocess.CompletedProcess[str], code: int, *says: st
         assert text in said[0]
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="sees in /proc when hubstats listens")
 def test_ctrl_c_is_one_line_and_130(run: Run, tmp_path: Path) -> None:
     assert run("crawl", "snapshot").returncode == 0
     for words in (["sql", "SELECT count(*) FROM range(200000000000) AS t(a) WHERE sin(a) > 2"], ["sql", "-"]):
-        asking = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "hubstats", *words],
             cwd=tmp_path,
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-        )
-        time.sleep(2.5)
-        asking.send_signal(signal.SIGINT)
-        _, said = asking.communicate(timeout=30)
+        ) as asking:
+            # Pressed once hubstats listens, which it does when it has taken SIGTERM over.
+            status = Path(f"/proc/{asking.pid}/status")
+            while not int(status.read_text().partition("SigCgt:")[2].split()[0], 16) & 1 << (signal.SIGTERM - 1):
+                assert asking.poll() is None
+                time.sleep(0.1)
+            time.sleep(1.5)
+            asking.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                asking.wait(timeout=30)
+            asking.kill()
+            said = asking.stderr.read() if asking.stderr else ""
         assert_one_line(subprocess.CompletedProcess(words, asking.returncode, "", said), 130, "interrupted")
 
 
@@ -199,3 +211,23 @@ def test_importing_what_is_not_there(run: Run, tmp_path: Path) -> None:
         assert report["state"] in ("skipped", "failed")
         assert "absent" in report["message"], kind
         assert "Traceback" not in done.stderr
+
+
+def test_a_bug_is_told_without_the_tokens_that_its_exception_quotes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SOME_TOKEN", "of-a-shape-nobody-knows")
+
+    def broken() -> None:
+        raise ValueError("Authorization: Bearer hf_abcdefghijkl, or of-a-shape-nobody-knows")
+
+    monkeypatch.setattr(cli, "app", broken)
+    for debug in ("", "1"):
+        monkeypatch.setenv("HUBSTATS_DEBUG", debug)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 1
+        said = capsys.readouterr().err
+        assert "Authorization: Bearer ***" in said
+        assert ("Traceback" in said) is bool(debug)
+        assert not [secret for secret in ("hf_abc", "nobody-knows") if secret in said]

@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from hubstats import techniques
+from hubstats.engines.local import Local
 from hubstats.errors import SourceError
 from hubstats.records import AdapterConfig, CodeFile, CodeImport, Failure, Page, SourceOptions
-from hubstats.sources import Source, code
+from hubstats.sources import Source, _code_files, code
 from hubstats.sources._git import GitRepository, owner_and_name
 from hubstats.sources._trees import MAX_BYTES, FolderTree
 from hubstats.sources.code import Code
@@ -268,15 +270,75 @@ def test_adapter_configs_in_the_tree(tmp_path: Path) -> None:
 
 def test_pages_are_bounded_and_only_the_last_has_a_cursor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(code, "_PAGE_RECORDS", 10)
-    monkeypatch.setattr(code, "_PAGE_FILES", 25)
+    monkeypatch.setattr(_code_files, "SHARD_FILES", 25)
     files = {f"{i:03}.py": TRAIN for i in range(12)} | {f"x{i:03}.py": "" for i in range(60)}
     commit(tmp_path / "proj", files)
     crawl = Crawl(tmp_path / "proj")
     assert all(len(page.records) < 10 + 3 for page in crawl.pages)
     assert all((page.items or 0) <= 25 for page in crawl.pages)
     assert sum(page.items or 0 for page in crawl.pages) == 72
-    assert [page.cursor is not None for page in crawl.pages] == [False] * (len(crawl.pages) - 1) + [True]
+    head = git(tmp_path / "proj", "rev-parse", "HEAD")
+    assert [page.cursor for page in crawl.pages] == [None, None, f"{head} 25", f"{head} 50", head]
+    assert [page.done for page in crawl.pages] == [False] * 4 + [True]
     assert len(crawl.of(CodeImport)) == 24
+
+
+def test_a_walk_that_was_stopped_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_code_files, "SHARD_FILES", 10)
+    files = {f"{i:03}.py": TRAIN for i in range(35)}
+    write(tmp_path / "folder", files)
+    commit(tmp_path / "proj", files)
+    for place in ("folder", "proj"):
+        whole = Crawl(tmp_path / place)
+        for at in range(1, len(whole.pages)):
+            cursors = {page.scope: page.cursor for page in whole.pages[:at] if page.cursor}
+            rest = Crawl(tmp_path / place, cursors=cursors)
+            assert rest.pages == whole.pages[at:]
+            assert len(rest.of(CodeFile)) == 35 - 10 * at
+    commit(tmp_path / "proj", {"new.py": TRAIN})
+    assert len(Crawl(tmp_path / "proj", cursors=cursors).of(CodeFile)) == 36, "another commit is read from its start"
+
+
+def test_a_file_that_cannot_be_read_is_tried_again_by_the_next_crawl(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_code_files, "SHARD_FILES", 10)
+    repo = tmp_path / "proj"
+    commit(repo, {f"{i:03}.py": f"{TRAIN}#{i}" for i in range(35)})
+    gone = git(repo, "rev-parse", "HEAD:012.py")
+    place = repo / ".git" / "objects" / gone[:2] / gone[2:]
+    place.rename(tmp_path / "aside")
+    crawl = Crawl(repo)
+    head = git(repo, "rev-parse", "HEAD")
+    assert [(f.item, f.reason) for f in crawl.of(Failure)] == [("012.py", "failed")]
+    assert len(crawl.of(CodeFile)) == 34
+    assert crawl.cursors == {"proj": f"{head} 10"}
+    (tmp_path / "aside").rename(place)
+    again = Crawl(repo, cursors=crawl.cursors)
+    assert len(again.of(CodeFile)) == 25
+    assert again.cursors == {"proj": head}
+
+
+@pytest.mark.parametrize("place", ["folder", "proj"])
+def test_several_processes_read_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.setattr(_code_files, "SHARD_FILES", 10)
+    files = {f"{i % 7}/{i:03}.py": TRAIN + f"# {i}" if i % 3 else "import os" for i in range(60)}
+    write(tmp_path / "folder", files)
+    commit(tmp_path / "proj", files)
+    monkeypatch.setattr("tests.test_code.CLASSES", techniques.load().config_classes())
+    with Local(2, alone=0) as engine:
+        assert Crawl(tmp_path / place, engine=engine).pages == Crawl(tmp_path / place).pages
+
+
+def test_a_reading_that_becomes_too_large_goes_on_in_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_code_files, "MOST_RECORDS", 12)
+    commit(tmp_path / "proj", {f"{i:03}.py": TRAIN for i in range(35)})
+    crawl = Crawl(tmp_path / "proj")
+    assert len(crawl.pages) == 9
+    assert list(crawl.files()) == [f"{i:03}.py" for i in range(35)]
+    assert len(crawl.of(CodeImport)) == 70
+    assert sum(page.items or 0 for page in crawl.pages) == 35
+    assert [page.cursor is not None for page in crawl.pages] == [False] * 8 + [True]
 
 
 def test_pages_are_bounded_in_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,8 +346,8 @@ def test_pages_are_bounded_in_text(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     config = '{"peft_type": "LORA"}' + " " * 400
     commit(tmp_path / "proj", {f"{i}/adapter_config.json": config + " " * i for i in range(9)})
     commit(tmp_path / "kept", {f"{i}.py": TRAIN + "#" * (400 + i) for i in range(9)})
-    assert [len(page.records) for page in Crawl(tmp_path / "proj").pages] == [3, 3, 3, 0]
-    assert [len(page.records) for page in Crawl(tmp_path / "kept", keep_text=True).pages] == [9, 9, 9, 0]
+    assert [len(page.records) for page in Crawl(tmp_path / "proj").pages] == [3, 3, 3]
+    assert [len(page.records) for page in Crawl(tmp_path / "kept", keep_text=True).pages] == [9, 9, 9]
 
 
 def test_text_is_kept_only_when_asked_for(tmp_path: Path) -> None:
@@ -337,9 +399,9 @@ def test_one_file(tmp_path: Path) -> None:
 def test_a_file_that_vanishes_or_is_locked_is_a_failure(tmp_path: Path) -> None:
     folder = write(tmp_path / "code", {"a.py": TRAIN, "b.py": TRAIN})
     tree = FolderTree(folder, Counter())
-    items = tree.items()
+    items = list(tree.items())
     (folder / "a.py").unlink()
-    assert [data is None for _, data in tree.contents(items)] == [True, False]
+    assert [data is None for _, data in tree.place.contents(items)] == [True, False]
 
 
 def test_paths_that_are_not_utf8(tmp_path: Path) -> None:
@@ -425,14 +487,15 @@ def test_git_ends_when_the_reader_leaves(tmp_path: Path) -> None:
     commit(tmp_path / "proj", {f"{i}.py": f"import peft  # {i}" + "x" * 100_000 for i in range(20)})
     repository = GitRepository(tmp_path / "proj" / ".git")
     shas = [entry.sha for entry in repository.files(repository.commit(None))]
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    others = set(children.read_text().split()) if children.exists() else set()
     blobs = repository.blobs(shas * 20)
     assert next(iter(blobs))
-    children = Path(f"/proc/self/task/{os.getpid()}/children")
-    before = children.read_text() if children.exists() else ""
+    before = set(children.read_text().split()) - others if children.exists() else set()
     blobs.close()  # type: ignore[attr-defined]
     if children.exists():
         assert before
-        assert not set(before.split()) & set(children.read_text().split())
+        assert not before & set(children.read_text().split())
 
 
 def test_what_stands_in_the_way_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

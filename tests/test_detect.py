@@ -512,6 +512,49 @@ def test_a_family_tag_beside_a_member_is_no_second_technique() -> None:
     assert (verdict.state, verdict.technique) == ("used", "loha")
 
 
+SIMPLETUNER = """---
+base_model: "org/image-model"
+tags:
+  - diffusers
+  - simpletuner
+  - lora
+  - template:sd-lora
+  - lycoris
+---
+# k
+
+This is a LyCORIS adapter derived from [org/image-model](https://example.org/org/image-model).
+
+- LyCORIS Config:
+```json
+{{
+    "multiplier": 1.0,
+    "algo": "{algorithm}"
+}}
+```
+"""
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "technique", "overlays"),
+    [
+        ("lokr", "lokr", ()),
+        ("loha", "loha", ()),
+        ("ia3", "ia3", ()),
+        ("boft", "boft", ()),
+        ("diag-oft", "oft", ("lycoris_diag_oft",)),
+        ("locon", "locon", ()),
+        ("one-of-tomorrow", "lycoris", ()),
+    ],
+)
+def test_the_algorithm_in_a_lycoris_card_is_read_by_value(
+    algorithm: str, technique: str, overlays: tuple[str, ...]
+) -> None:
+    _, verdict = judge(SIMPLETUNER.format(algorithm=algorithm))
+    assert verdict.template == "simpletuner"
+    assert (verdict.state, verdict.technique, verdict.overlays) == ("used", technique, overlays)
+
+
 @pytest.mark.parametrize("written", ["lora", "PeftType.LORA", " LORA "])
 def test_a_type_written_otherwise(written: str) -> None:
     assert judge(config=f'{{"peft_type": "{written}"}}')[1].technique == "lora"
@@ -623,6 +666,38 @@ def test_merged_models_are_not_adapters() -> None:
     assert with_config.state == "used"
     _, advice = judge("Trained with QLoRA; the adapter can be merged into the base model.")
     assert advice.state == "used"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Merged from a QLoRA run.",
+        "Merged 16bit weights for serving.",
+        "Here it is merged into a standalone model.",
+        "Fused LoRA weights for serving.",
+        "LoRA-merged weights for serving.",
+        "The adapter was merged for serving.",
+    ],
+)
+def test_words_of_a_merge(said: str) -> None:
+    assert judge(f"# A\n\n{said}\n")[1].state == "merged"
+
+
+@pytest.mark.parametrize("said", ["The adapter can and should be merged.", "If the adapter was merged, it is quicker."])
+def test_a_merge_that_may_be_is_none(said: str) -> None:
+    assert judge(f"# A\n\n{said}\n")[1].state != "merged"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The folder holds only adapter weights.",
+        "There is no whole model here. This repository contains only the adapter weights.",
+        "- no whole model\n- this repository contains only the adapter weights",
+    ],
+)
+def test_words_of_an_adapter_and_nothing_else(said: str) -> None:
+    assert judge(f"# A\n\n{said}\n")[1].state == "unknown_adapter"
 
 
 def test_a_merged_model_may_keep_the_tag() -> None:
@@ -842,6 +917,9 @@ HOSTILE = {
     "offers in pictures": ("", "![a](b "),
     "commands": ("# Training\n```\n", "--lora lora\n"),
     "trees": ("```\n", "├── a # LoRA adapter\n"),
+    "boxes": ("Trained with QLoRA.\n```\n", "│ a + LoRA │\n"),
+    "cells": ("", "| fine-tuned a (via LoRA) | b | c |\n"),
+    "algorithms": ("", "LyCORIS Config\n```json\n"),
     "keys": ("", "we fine-tune with - LoRA: "),
 }
 

@@ -66,8 +66,22 @@ def pages(path: Path | str, cursors: Mapping[str, str] | None = None, **options:
     return list(source.pages(cursors or {}))
 
 
+def rows(page: Page) -> list[Record]:
+    """What a page holds as records; the texts of cards as they are kept."""
+    made: list[Record] = list(page.records)
+    for table, kind in (("hub_model", HubModel), ("model_card", ModelCard)):
+        for row in page.tables[table].iter_rows(named=True) if table in page.tables else ():
+            values = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+            values = {name: value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+                      for name, value in values.items()}  # fmt: skip
+            if values.get("text") is not None:
+                values["text"] = dump_rows.clean(values["text"])
+            made.append(kind(**values))
+    return made
+
+
 def crawl(path: Path | str, **options: Any) -> list[Record]:
-    return [record for page in pages(path, **options) for record in page.records]
+    return [record for page in pages(path, **options) for record in rows(page)]
 
 
 def models(records: list[Record]) -> dict[str, HubModel]:
@@ -211,8 +225,7 @@ def test_broken_files_are_one_line_each_and_the_others_are_read(tmp_path: Path) 
     assert all("\n" not in (failure.detail or "") for failure in found.values())
 
 
-def test_a_damaged_row_group_costs_its_rows_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dump, "SMALLEST_SLICE", 100)
+def test_a_damaged_row_group_costs_its_rows_only(tmp_path: Path) -> None:
     ids = [f"a/{number}" for number in range(300)]
     text = [hashlib.sha512(card.encode()).hexdigest() for card in ids]
     path = write(tmp_path / "x.parquet", {"id": ids, "card": text}, row_group_size=75, compression="uncompressed")
@@ -247,15 +260,15 @@ def test_no_file_says_what_to_do(path: str | None) -> None:
 def long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(dump, "SLICE_ROWS", 100)
     columns = {"id": [f"a/{number}" for number in range(1000)], "card": ["text"] * 1000}
-    return write(tmp_path / "long.parquet", columns, row_group_size=70)
+    return write(tmp_path / "long.parquet", columns, row_group_size=250)
 
 
 def test_an_interrupted_import_goes_on_after_the_saved_row(long: Path) -> None:
     everything = pages(long)
     first = everything[:4]
-    assert first[-1].cursor == "400"
+    assert first[-1].cursor == "350"
     rest = pages(long, {first[-1].scope: first[-1].cursor or ""})
-    seen = [record.model_id for page in (*first, *rest) for record in page.records if isinstance(record, HubModel)]
+    seen = [record.model_id for page in (*first, *rest) for record in rows(page) if isinstance(record, HubModel)]
     assert seen == [f"a/{number}" for number in range(1000)]
     assert rest[-1].done
     assert {page.expected for page in everything} == {1000}
@@ -267,20 +280,20 @@ def test_a_file_that_was_read_is_passed_over_until_it_changes(long: Path) -> Non
     saved = {last.scope: last.cursor or ""}
     assert last.done
     assert pages(long, saved) == []
-    assert len(models([r for page in pages(long, saved, refresh=True) for r in page.records])) == 1000
+    assert len(models([r for page in pages(long, saved, refresh=True) for r in rows(page)])) == 1000
     write(long, {"id": ["b/new"]})
-    assert list(models([r for page in pages(long, saved) for r in page.records])) == ["b/new"]
+    assert list(models([r for page in pages(long, saved) for r in rows(page)])) == ["b/new"]
 
 
 def test_pages_are_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dump, "PAGE_BYTES", 2500)
+    monkeypatch.setattr(dump, "SLICE_BYTES", 2500)
     path = write(tmp_path / "x.parquet", {"id": [f"a/{n}" for n in range(20)], "card": ["x" * 1000] * 20})
     found = pages(path)
-    assert max(len(page.records) for page in found) <= 6
-    assert sum(len(page.records) for page in found) == 41
+    assert max(len(rows(page)) for page in found) <= 6
+    assert sum(len(rows(page)) for page in found) == 41
     cut = found[3]
     rest = pages(path, {cut.scope: cut.cursor or ""})
-    assert sum(len(page.records) for page in (*found[:4], *rest)) == 41
+    assert sum(len(rows(page)) for page in (*found[:4], *rest)) == 41
 
 
 # --- the Hub ------------------------------------------------------------------------------------------------------
@@ -351,3 +364,45 @@ def test_what_the_hub_refuses_is_one_line(hub: HubServer, monkeypatch: pytest.Mo
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:9"):
         crawl("hf:org/cards")
+
+
+def heard(path: str, said: list[str]) -> None:
+    """Reads it all, and keeps what the person waiting is told."""
+    for _ in dump.open_source(SourceOptions(path=path), said.append).pages({}):
+        pass
+
+
+def test_a_commit_that_was_not_named_is_named(hub: HubServer) -> None:
+    said: list[str] = []
+    heard("hf:org/cards", said)
+    sha = hub.datasets_by_id["org/cards"].sha
+    assert any(f"hf:org/cards@{sha} reads the same again" in line for line in said)
+    said.clear()
+    heard(f"hf:org/cards@{sha}", said)
+    assert not any("reads the same again" in line for line in said)
+
+
+def test_a_file_that_is_not_what_the_hub_says_of_it_is_left_out(
+    hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(HubServer, "sibling", lambda self, repo, name, body, request: {
+        "rfilename": name, "size": 1, "lfs": {"sha256": "0" * 64, "size": 1, "pointerSize": 130}
+    })  # fmt: skip
+    records = crawl("hf:org/stats")
+    assert models(records) == {}
+    [failure] = [record for record in records if isinstance(record, Failure)]
+    assert f"the Hub says {'0' * 64}" in (failure.detail or "")
+
+
+def test_other_content_under_the_same_name_is_warned_of_and_read(tmp_path: Path) -> None:
+    said: list[str] = []
+    path = tmp_path / "cards.parquet"
+    cursors: dict[str, str] = {}
+    for name in ("a/one", "a/two"):
+        write(path, {"id": [name]})
+        source = dump.open_source(SourceOptions(path=str(path)), said.append)
+        pages = list(source.pages(cursors))
+        assert list(models([record for page in pages for record in page.records])) == [name]
+        cursors |= {page.scope: page.cursor for page in pages if page.cursor}
+        warned = [line for line in said if "is not what it was when it was read before" in line]
+        assert len(warned) == (name == "a/two")

@@ -22,7 +22,7 @@ from hubstats import imports
 from hubstats.errors import ConfigError
 from hubstats.evaluate import evaluate, missed, read_labels, walk
 from hubstats.evaluate.imports import Comparison, Name, compare_imports, disagreement
-from hubstats.sources import code
+from hubstats.sources import _code_files
 from hubstats.sources._trees import MAX_BYTES
 from hubstats.techniques import load
 
@@ -473,7 +473,7 @@ def _text_search(data: bytes, path: str, classes: object) -> imports.FileReading
 def test_a_reader_that_is_wrong_is_caught(
     forms: Path, monkeypatch: pytest.MonkeyPatch, name: str, reader: object, ours: int, walked: int
 ) -> None:
-    monkeypatch.setattr(code, name, reader)
+    monkeypatch.setattr(_code_files, name, reader)
     (result,) = compared(forms)
     assert sorted(result.walked.elements(), key=repr) == sorted(NAMES, key=repr)
     assert not result.same
@@ -576,7 +576,8 @@ def test_the_command_for_imports(run: Run, forms: Path, tmp_path: Path) -> None:
 
 def test_the_command_for_imports_fails_on_a_difference(forms: Path) -> None:
     script = (
-        "import sys\nfrom hubstats.sources import code\nfrom hubstats.cli import main\nread = code.read_imports\n"
+        "import sys\nfrom hubstats.sources import _code_files as code\nfrom hubstats.cli import main\n"
+        "read = code.read_imports\n"
         "code.read_imports = lambda data, *more: read(data.replace(b'IA3Config', b'MissConfig'), *more)\n"
         f"sys.argv = ['hubstats', 'evaluate', 'imports', {str(forms)!r}, *sys.argv[1:]]\nmain()"
     )

@@ -19,7 +19,7 @@ import pytest
 from hubstats.errors import AccessDenied, BadPage, ConfigError, RateLimited, SourceError, Stopped, Unreachable
 from hubstats.http import Headers, HttpClient, NotSent, Quota, Reply, Response, Rules, TooSlow, github_client
 from hubstats.http.quota import Gate
-from hubstats.http.response import retry_after
+from hubstats.http.response import one_line, retry_after
 from hubstats.http.services import civitai_client, hub_client
 from tests.servers.faults import RECOVERABLE, FaultPlan
 from tests.servers.http_server import LoopbackServer, Request
@@ -471,6 +471,55 @@ def test_who_asks_and_as_whom(open_client: Callable[..., HttpClient]) -> None:
     assert sent["accept"] == "text/plain"
     assert sent["accept-encoding"] == "gzip"
     assert len(site.requests) == 1  # the Hub client's own question about coding agents is not among them
+
+
+def test_an_answer_that_repeats_the_token_is_handed_over_without_it(open_client: Callable[..., HttpClient]) -> None:
+    token = "a-token-of-a-shape-that-nobody-knows"
+
+    class Mirror(LoopbackServer):
+        def answer(self, request: Request) -> Served:
+            said = request.headers["authorization"]
+            link = f'<{self.url}/next?auth={said.partition(" ")[2]}>; rel="next"'
+            return Served(200, f"you sent {said}".encode(), (("Link", link), ("X-Debug", said)))
+
+    with Mirror() as site:
+        got = open_client(site.url, token).get("/x")
+        assert got.body == b"you sent Bearer ***"
+        assert got.redacted
+        assert token not in repr(dict(got.headers))
+        assert got.next_url() == f"{site.url}/next?auth=***"
+
+
+def test_a_mirrors_password_is_not_shown(open_client: Callable[..., HttpClient]) -> None:
+    asking = open_client("http://someone:hunter22@127.0.0.1:9")
+    assert asking.address == "http://127.0.0.1:9"
+    with pytest.raises(Unreachable) as raised:
+        asking.get("/x")
+    assert "hunter22" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("scopes", "warned"), [("repo, workflow", True), ("", False), (None, False)])
+def test_a_token_with_scopes_earns_one_warning(
+    monkeypatch: pytest.MonkeyPatch, scopes: str | None, warned: bool
+) -> None:
+    class Site(LoopbackServer):
+        def answer(self, request: Request) -> Served:
+            return Served(200, b"{}", () if scopes is None else (("X-OAuth-Scopes", scopes),))
+
+    said: list[str] = []
+    with Site() as site:
+        monkeypatch.setenv("HUBSTATS_GITHUB_URL", site.url)
+        monkeypatch.setenv("GITHUB_TOKEN", "ghp_mine")
+        asking = github_client(said.append, **QUICK)
+        for _ in range(3):
+            asking.get("/x")
+    assert len(said) == int(warned)
+    assert all("(scopes: repo, workflow)" in line and "without any scope" in line for line in said)
+
+
+@pytest.mark.parametrize("char", ["\ufeff", "\xad", "\x1b", "\u202e", "\ue000", "\x85", "\U000e0041"])
+def test_no_character_that_steers_a_terminal_stands_in_a_message(char: str) -> None:
+    assert one_line(f"a{char}b") == "a b"
 
 
 def test_a_redirect_takes_the_token_nowhere_else(open_client: Callable[..., HttpClient]) -> None:

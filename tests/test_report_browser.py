@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import axe_playwright_python
 import pytest
 
-from hubstats import pipeline, records
 from hubstats.ask import connect
 from hubstats.charts import PALETTE, Axis, Mark, Plane, plain
 from hubstats.explain import explain
-from hubstats.report import build
 from hubstats.store import Store
-from tests.test_report import FIGURES, HOSTILE, RUNS, SHARES, TECHNIQUES, estimate, run, technique, write
+from tests.browsing import Watched, boxes, collide, write_page
+from tests.test_report import FIGURES, HOSTILE, RUNS, SHARES, TECHNIQUES, estimate, run, technique
 from tests.test_report_estimates import ALL, CHAIN, EVENTS, hostile
 
 if TYPE_CHECKING:
@@ -27,67 +26,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield running
-        running.close()
-
-
-def write_page(folder: Path, *groups: Any) -> Path:
-    with connect(write(folder / "x.duckdb", *groups)) as answers:
-        html = build(answers, "x.duckdb").html
-    path = folder / "report.html"
-    path.write_text(html, encoding="utf-8")
-    return path
-
 
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(tmp_path_factory.mktemp("page"), TECHNIQUES, SHARES, FIGURES, RUNS)
-
-
-class Watched:
-    """A page with everything it complained of or asked for."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.requests.append(request.url))
-
-    def open(self, path: Path, fragment: str = "") -> Page:
-        if self.page.url != "about:blank":
-            # Another fragment of the same page alone would not load it anew.
-            self.page.goto("about:blank")
-        self.page.goto(path.as_uri() + fragment)
-        # By selector: the page's policy forbids the evaluation that waiting for an expression needs.
-        self.page.locator("html[data-ready=true][data-drawn=true]").wait_for(state="attached", timeout=60_000)
-        return self.page
-
-
-@pytest.fixture
-def watched(browser: Browser) -> Iterator[Watched]:
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    yield Watched(context.new_page())
-    context.close()
 
 
 def names(page: Page, panel: str = "techniques") -> list[str]:
@@ -181,7 +123,7 @@ def test_evidence_card_opens_by_keyboard_and_has_a_permalink(watched: Watched, p
     button.focus()
     page.keyboard.press("Enter")
     card = page.locator("#techniques tr.card")
-    assert "from peft import OftConfig" in card.inner_text()
+    assert "from peft import OFTConfig, get_peft_model" in card.inner_text()
     assert card.locator("a").get_attribute("href") == "https://arxiv.org/abs/2106.09685"
     assert button.get_attribute("aria-expanded") == "true"
     page.keyboard.press("Enter")
@@ -203,26 +145,15 @@ SHOTS = Path(__file__).parent.parent / "screenshots"
 SIZES = ((360, 780), (1280, 900), (2560, 1440))
 
 
-@pytest.fixture(scope="module")
-def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of the embedded snapshot, as everybody sees it first."""
-    folder = tmp_path_factory.mktemp("snapshot")
-    pipeline.crawl(folder / "x.duckdb", ["snapshot"], records.SourceOptions(), pipeline.Silent())
-    with connect(folder / "x.duckdb") as answers:
-        html = build(answers, "x.duckdb").html
-    (folder / "report.html").write_text(html, encoding="utf-8")
-    return folder / "report.html"
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: size[0])
 def test_page_fits_every_window_in_both_themes(
-    browser: Browser, snapshot: Path, size: tuple[int, int], scheme: str
+    browser: Browser, snapshot_page: Path, size: tuple[int, int], scheme: str
 ) -> None:
     width, height = size
     context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)  # type: ignore[arg-type]
     watched = Watched(context.new_page())
-    page = watched.open(snapshot)
+    page = watched.open(snapshot_page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(
         "[...document.querySelectorAll('.chart')].every(chart => chart.clientWidth >= chart.firstChild.clientWidth)"
@@ -253,13 +184,14 @@ def shade(token: str, theme: int) -> str:
     return f"rgb({', '.join(str(int(colour[place : place + 2], 16)) for place in (1, 3, 5))})"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_fault(browser: Browser, path: Path, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
-    rules = Path(axe.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-    page = Watched(context.new_page()).open(path)
-    page.locator("#popularity details summary").click()
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 360)])
+def test_axe_finds_no_fault(browser: Browser, snapshot_page: Path, scheme: str, width: int) -> None:
+    rules = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    state = "#techniques.card=MiSS&techniques.beside=lora,miss&recommend.memory=24&recommend.need=quantised"
+    page = Watched(context.new_page()).open(snapshot_page, state)
+    for summary in page.locator("summary").all():
+        summary.click()
     page.locator("#popularity tbody button.figure").first.click()
     page.locator("#strip .command").first.wait_for()
     page.evaluate(f"{rules};0")
@@ -329,23 +261,6 @@ def estimated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_page(tmp_path_factory.mktemp("estimated"), *ALL, FIGURES)
 
 
-def boxes(page: Page, selector: str) -> list[list[float]]:
-    found: list[list[float]] = page.evaluate(
-        "selector => [...document.querySelectorAll(selector)].map(text => {"
-        "const box = text.getBoundingClientRect(); return [box.left, box.top, box.right, box.bottom]; })",
-        selector,
-    )
-    return found
-
-
-def collide(found: list[list[float]]) -> bool:
-    return any(
-        not (left >= other[2] or right <= other[0] or top + 1 >= other[3] or bottom - 1 <= other[1])
-        for place, (left, top, right, bottom) in enumerate(found)
-        for other in found[place + 1 :]
-    )
-
-
 def test_marks_of_the_waterfall_stand_where_the_query_says(watched: Watched, estimated: Path) -> None:
     page = watched.open(estimated)
     drawn = page.evaluate(
@@ -408,7 +323,8 @@ def test_simulation_is_a_table_in_the_method(watched: Watched, estimated: Path) 
     assert watched.complaints == []
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+# All kinds that do no harm to one another in one text; the link has to begin one.
+@pytest.mark.parametrize("text", [" ".join(HOSTILE[:5]), HOSTILE[2], HOSTILE[5]], ids=["mixed", "link", "long"])
 def test_hostile_text_of_the_estimates_shows_as_text(watched: Watched, tmp_path: Path, text: str) -> None:
     target = write_page(tmp_path, *hostile(text))
     page = watched.open(target)

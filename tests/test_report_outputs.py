@@ -8,6 +8,7 @@ import json
 import struct
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,8 @@ from hubstats.ask import connect
 from hubstats.cli import app
 from hubstats.errors import HubstatsError
 from hubstats.report import Page, build, outputs
+from tests.browsing import CHROMIUM
 from tests.test_report import FIGURES, HOSTILE, RUNS, SHARES, TECHNIQUES, page_data, technique, write
-from tests.test_report_browser import CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,9 @@ def test_each_chart_has_its_picture(page: Page) -> None:
     pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine")
-    pictures = dict(outputs.as_png(page, "frontier.across=train_time"))
+    # In a thread of its own: the browser of the other tests holds this one's event loop.
+    with ThreadPoolExecutor(1) as elsewhere:
+        pictures = elsewhere.submit(lambda: dict(outputs.as_png(page, "frontier.across=train_time"))).result()
     charts = {
         key for key, panel in page.data["panels"].items() if any("figure" in v or "plane" in v for v in panel["views"])
     }

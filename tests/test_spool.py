@@ -7,11 +7,12 @@ import json
 import os
 from pathlib import Path
 
+import polars
 import pytest
 
 from hubstats.errors import StoreError
 from hubstats.records import HubModel, Page
-from hubstats.spool import Spool, discard, pending, repair
+from hubstats.spool import Spool, discard, frames, pending, repair
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -127,3 +128,19 @@ def test_segments_are_bounded(tmp_path: Path) -> None:
     spool.append("hub", Page(tuple(HubModel("hub", f"a/{n}") for n in range(100))))
     assert spool.full
     spool.seal()
+
+
+def test_rows_that_come_as_a_frame_count_with_their_page(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool")
+    frame = polars.DataFrame({"source": ["dump"], "model_id": ["a/b"]})
+    spool.append("dump", Page((), cursor="1", tables={"hub_model": frame, "model_card": frame.clear()}))
+    spool.commit()
+    spool.append("dump", Page((), cursor="2", tables={"hub_model": frame}))
+    [folder] = (tmp_path / "spool").iterdir()
+    assert repair(folder) == 1  # the second page is not committed
+    assert [page for page, _ in frames(folder, 1)["hub_model"]] == [1]
+    spool.seal()
+    assert {table: [page for page, _ in pages] for table, pages in frames(folder, repair(folder)).items()} == {
+        "hub_model": [1, 2]
+    }
+    assert pending(tmp_path / "spool")["hub_model"] > 0

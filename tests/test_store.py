@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import duckdb
+import polars
 import pytest
 
 from hubstats.ask import connect
@@ -149,6 +150,37 @@ def test_a_file_read_again_loses_the_imports_it_no_longer_has(db: Path) -> None:
     assert rows(db, "SELECT path, name FROM code_import ORDER BY 1") == [("a.py", "IA3Config"), ("b.py", "LoraConfig")]
     take(db, (CodeFile("code", "o/r", None, "a.py"),))
     assert rows(db, "SELECT path FROM code_import") == [("b.py",)]
+
+
+def test_rows_that_come_as_frames_are_written_once_and_the_last_page_wins(db: Path) -> None:
+    def page(state: str, library: str) -> Page:
+        models = polars.DataFrame({"source": ["dump"], "model_id": ["a/b"], "library_name": [library], "tags": [["x"]]})
+        verdicts = polars.DataFrame(
+            {
+                "source": ["dump"],
+                "subject_id": ["a/b"],
+                "state": [state],
+                "detector_version": ["1"],
+                "mentions": [["lora"]],
+            }
+        )
+        evidence = {"source": "dump", "subject_id": "a/b", "technique": "lora", "evidence_kind": "prose", "excerpt": "",
+                    "detector_version": "1", "use": True, "span_start": 3}  # fmt: skip
+        tables = {"hub_model": models, "verdict": verdicts, "detection": polars.DataFrame([evidence])}
+        return Page((Failure("dump", "f", state, "why"),), cursor=state, tables=tables)
+
+    for _ in range(2):
+        spool = Spool(db.with_name("frames.spool"))
+        for state in ("none", "used"):
+            spool.append("dump", page(state, state))
+        spool.seal()
+        with Store.open(db, write=True) as store:
+            for segment in spool.segments():
+                store.absorb(segment)
+    assert rows(db, "SELECT model_id, library_name, tags FROM hub_model") == [("a/b", "used", ["x"])]
+    assert rows(db, "SELECT subject_id, state, mentions FROM verdict") == [("a/b", "used", ["lora"])]
+    assert rows(db, "SELECT technique, span_start FROM detection") == [("lora", 3)]
+    assert rows(db, "SELECT count(*) FROM failure") == [(2,)]
 
 
 def test_a_changed_card_takes_its_verdict_along(db: Path) -> None:
@@ -363,6 +395,7 @@ def test_a_page_that_was_not_committed_is_not_taken_in(db: Path) -> None:
         store.absorb(folder)
         assert [row[0] for row in store.frame("SELECT model_id FROM hub_model").iter_rows()] == ["a/b"]
         assert store.cursors("test") == {"listing": "one"}
+    spool.seal()  # closes its files, as the end of the killed process would
 
 
 def test_ctrl_c_in_a_statement_is_ctrl_c(db: Path) -> None:

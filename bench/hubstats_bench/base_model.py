@@ -101,9 +101,11 @@ def _loaded(place: str, revision: str | None, training: TrainingParams, device: 
     keywords: dict[str, Any] = {"attn_implementation": training.attn_implementation}
     if training.dtype in DTYPES:
         keywords["dtype"] = DTYPES[training.dtype]
-        return AutoModelForCausalLM.from_pretrained(place, revision=revision, **keywords).to(device)
+        return AutoModelForCausalLM.from_pretrained(place, revision=revision, use_safetensors=True, **keywords).to(
+            device
+        )
     keywords |= {"quantization_config": _quantisation(training.dtype), "device_map": device}
-    return AutoModelForCausalLM.from_pretrained(place, revision=revision, **keywords)
+    return AutoModelForCausalLM.from_pretrained(place, revision=revision, use_safetensors=True, **keywords)
 
 
 def _quantisation(dtype: str) -> Any:

@@ -1,7 +1,9 @@
-"""The sweep: each run in a process of its own, one after the other, finished ones skipped.
+"""The sweep: each run in a process of its own, finished ones skipped.
 
-Whatever a run does, out of memory, a crash, a hang, ends as a result file with a status, and the sweep goes on. Only
-one sweep works on a folder. Stopping it with Ctrl-C loses the run under way and nothing else.
+Here they go one after the other, on a cluster one per GPU, or per machine without any; each is the same process either
+way. Whatever a run does, out of memory, a crash, a hang, ends as a result file with a status, and the sweep goes on.
+Only one sweep works on a folder, and only it writes there. Stopping it with Ctrl-C loses what is under way and nothing
+else; a run whose machine is lost is begun again on another one.
 """
 
 from __future__ import annotations
@@ -18,14 +20,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
+from hubstats.engines import Engine, Needs, open_engine
 from hubstats.errors import BenchError
 from hubstats_bench import result
+from hubstats_bench.cost import Estimator
 from hubstats_bench.result import Record, Stored
 from hubstats_bench.spec import RunSpec, run_id
+from hubstats_bench.worker import LEASH
 
 WORKER = (sys.executable, "-m", "hubstats_bench.worker")
 """The process of one run; it is given the spec's file, the result's place and a folder to work in."""
@@ -69,29 +74,77 @@ def sweep(
     retry: bool = False,
     tell: Listener = lambda event: None,
     worker: Sequence[str] | None = None,
+    engine: Engine | None = None,
 ) -> list[Outcome]:
     """Does every run whose result is not in `out` yet, and returns how each ended, in order.
 
     `timeout` is in seconds a run. With `retry`, runs that failed are done again too. `tell` hears progress and
-    outcomes. `worker` is the command of a run, WORKER by default. Raises BenchError when another sweep works on the
-    folder or it cannot be written.
+    outcomes. `worker` is the command of a run, WORKER by default. `engine` is where runs are done, by default here, one
+    at a time. Raises BenchError when another sweep works on the folder or it cannot be written, EngineError when the
+    engine has no room for a run.
     """
-    outcomes = []
+    outcomes: list[Outcome] = []
     with _alone(out):
-        done = result.by_run(result.stored(out)[0])
-        for number, spec in enumerate(specs, start=1):
+        stored = result.stored(out)[0]
+        done = result.by_run(stored)
+        ahead: set[str] = set()
+        ended: set[str] = set()
+
+        def is_done(spec: RunSpec) -> bool:
             known = done.get(run_id(spec))
-            skip = known is not None and (known.status == "success" or (known.is_final and not retry))
-            if known is None or not skip:
-                known = _one(spec, out, timeout, worker or WORKER, _numbering(tell, number, len(specs)))
-                done[known.run_id] = known
-            outcomes.append(Outcome(spec, known, skip))
+            return known is not None and (known.status == "success" or (known.is_final and not retry))
+
+        def orders() -> Iterator[Order]:
+            for number, spec in enumerate(specs, start=1):
+                if not is_done(spec) and run_id(spec) not in ahead:
+                    ahead.add(run_id(spec))
+                    yield Order(spec, number, len(specs), timeout, tuple(worker or WORKER))
+
+        performed = (engine or open_engine("local", workers=1)).map(
+            perform, orders(), lost=_lost, needs=_Needs(stored).of, hear=tell
+        )
+        for spec in specs:
+            skip = is_done(spec) or run_id(spec) in ended
+            if not skip:
+                ended.add(run_id(spec))
+                content = next(performed)
+                place = out / f"{run_id(spec)}.json"
+                result.write(place, content)
+                done[run_id(spec)] = result.outline(place)
+            outcomes.append(Outcome(spec, done[run_id(spec)], skip))
             tell(outcomes[-1])
     return outcomes
 
 
-def _numbering(tell: Listener, number: int, of: int) -> Callable[[Progress], None]:
-    return lambda progress: tell(replace(progress, number=number, of=of))
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A run that is to be done: all that the machine which does it has to know."""
+
+    spec: RunSpec
+    number: int
+    of: int
+    timeout: float | None
+    worker: tuple[str, ...]
+
+
+class _Needs:
+    """What runs take, from the estimates of the plan."""
+
+    def __init__(self, stored: Sequence[Stored]) -> None:
+        self._estimator = Estimator(stored)
+
+    def of(self, order: Order) -> Needs:
+        """A whole GPU, or a whole machine: time and memory are measured."""
+        memory = self._estimator.cost(order.spec).memory
+        if order.spec.device == "cuda":
+            return Needs(gpus=1.0, gpu_memory=memory)
+        return Needs(memory=memory, alone=True)
+
+
+def _lost(order: Order, why: str) -> dict[str, Any]:
+    record = Record(order.spec)
+    record.status, record.message = "killed", why
+    return record.document()
 
 
 @contextmanager
@@ -135,27 +188,30 @@ class _Ears:
             self.errors = (self.errors + line)[-TAIL:]
 
 
-def _one(
-    spec: RunSpec, out: Path, timeout: float | None, worker: Sequence[str], tell: Callable[[Progress], None]
-) -> Stored:
-    """Runs one spec to its end, whichever that is, and leaves its result file."""
-    place = out / f"{run_id(spec)}.json"
-    ears = _Ears(spec, tell)
+def perform(order: Order, tell: Callable[[Progress], None]) -> dict[str, Any]:
+    """Runs one spec to its end, whichever that is, in a process of its own; returns its result file's content."""
+    ears = _Ears(order.spec, lambda progress: tell(replace(progress, number=order.number, of=order.of)))
     with tempfile.TemporaryDirectory(prefix="hubstats-bench-", ignore_cleanup_errors=True) as scratch:
-        order = Path(scratch) / "spec.json"
-        order.write_text(json.dumps(spec.as_dict()), encoding="utf-8")
-        command = [*worker, str(order), str(place.resolve()), scratch]
-        place.unlink(missing_ok=True)
+        written = Path(scratch) / "spec.json"
+        written.write_text(json.dumps(order.spec.as_dict()), encoding="utf-8")
+        made = Path(scratch) / "result" / f"{run_id(order.spec)}.json"
+        made.parent.mkdir()
+        command = [*order.worker, str(written), str(made), scratch]
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", env=_environment()
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=_environment(),
         ) as process:
-            late = _heard_out(process, ears, timeout)
-    if not late and process.returncode == 0 and place.is_file():
-        return result.outline(place)
-    record = Record(spec, times={"total": time.monotonic() - ears.began})
-    record.status, record.message = _verdict(process.returncode, late, timeout, ears.errors)
-    result.write(place, record.document())
-    return result.outline(place)
+            late = _heard_out(process, ears, order.timeout)
+        if not late and process.returncode == 0 and made.is_file():
+            return result.read(made)
+    record = Record(order.spec, times={"total": time.monotonic() - ears.began})
+    record.status, record.message = _verdict(process.returncode, late, order.timeout, ears.errors)
+    return record.document()
 
 
 def _heard_out(process: subprocess.Popen[str], ears: _Ears, timeout: float | None) -> bool:
@@ -207,6 +263,7 @@ def _environment() -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "TOKENIZERS_PARALLELISM": "false",
+        LEASH: "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
 

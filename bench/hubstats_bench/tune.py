@@ -27,6 +27,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hubstats.engines import Engine
 from hubstats.errors import BenchError
 from hubstats_bench import rates, runner, tasks
 from hubstats_bench.result import Stored
@@ -91,6 +92,7 @@ def tune(
     retry: bool = False,
     tell: runner.Listener = lambda event: None,
     worker: Sequence[str] | None = None,
+    engine: Engine | None = None,
 ) -> list[Tuned]:
     """Tries learning rates for every setting among `specs` that is trained, and returns what was found, in order.
 
@@ -109,7 +111,7 @@ def tune(
                 event = replace(event, number=event.number + before, of=of)
             tell(event)
 
-        outcomes = runner.sweep(trials, out, timeout=timeout, retry=retry, tell=counted, worker=worker)
+        outcomes = runner.sweep(trials, out, timeout=timeout, retry=retry, tell=counted, worker=worker, engine=engine)
         done += len(trials)
         return [outcome.stored for outcome in outcomes]
 

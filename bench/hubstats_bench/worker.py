@@ -11,6 +11,7 @@ import math
 import os
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import warnings
@@ -26,6 +27,8 @@ from hubstats_bench.spec import RunSpec, spec_from
 
 SAMPLE_BATCHES = 16
 """Training batches that data-driven initialisations look at."""
+LEASH = "HUBSTATS_BENCH_LEASH"
+"""Set by the process that begins a run and holds its standard input open: without it the run is of no use to anyone."""
 BESIDE_OTHERS = "HUBSTATS_BESIDE_OTHERS"
 """Set in the environment by whoever starts several runs on one device at a time."""
 Say = Callable[[str, int, int], None]
@@ -34,6 +37,8 @@ Say = Callable[[str, int, int], None]
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the spec in the file `arguments[0]` and writes the result to `arguments[1]`; returns the exit status."""
+    if os.environ.get(LEASH):
+        threading.Thread(target=_end_with_the_sweep, daemon=True).start()
     spec_file, result_file, folder = (Path(argument) for argument in arguments)
     record = Record(spec_from(json.loads(spec_file.read_text(encoding="utf-8"))))
     if os.environ.get(BESIDE_OTHERS):
@@ -57,6 +62,14 @@ def main(arguments: Sequence[str]) -> int:
         record.value("total_time", record.times["total"], "seconds", "lower")
     result.write(result_file, record.document())
     return 0
+
+
+def _end_with_the_sweep() -> None:
+    """Waits for the end of standard input, which comes when the process that began this one is gone, killed or not."""
+    with suppress(OSError):
+        while os.read(0, 1 << 16):
+            pass
+    os._exit(130)
 
 
 def _import() -> None:

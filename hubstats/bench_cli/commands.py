@@ -11,10 +11,12 @@ import typer
 from hubstats.bench_cli.options import (
     PLAN,
     RESULTS,
+    Address,
     Answers,
     Data,
     Db,
     Device,
+    Engine,
     ExperimentFolder,
     Faster,
     Format,
@@ -44,7 +46,8 @@ from hubstats.bench_cli.planning import (
     with_trials,
 )
 from hubstats.bench_cli.printing import print_plan, print_results, show_rows
-from hubstats.bench_cli.sweeping import seek_rates, sweep
+from hubstats.bench_cli.sweeping import seek_rates, sweep, tell_aside
+from hubstats.engines import open_engine
 from hubstats.errors import BenchError, ConfigError
 
 app = typer.Typer(no_args_is_help=True)
@@ -108,9 +111,14 @@ def run(
     tune: Tune = False,
     timeout: Annotated[str | None, typer.Option(help="Longest time of one run, such as 30m.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Do failed runs again as well.")] = False,
+    engine: Engine = "local",
+    address: Address = None,
     out: Out = RESULTS,
 ) -> None:
     """Fine-tune and measure, one run after the other; finished runs are skipped, a failed one ends nothing else.
+
+    With --engine ray runs are shared out, one a GPU, or one a machine where the device is the processor; models and
+    data that are files must lie at the same place on every node.
 
     Ctrl-C stops it; the same command goes on with the run it was at. Results are one JSON file a run. With --tune,
     or a plan made with it, learning rates are sought first, by as many trials for every technique.
@@ -139,10 +147,12 @@ def run(
     limit = seconds_of(timeout) if timeout else None
     guesses = [cost.seconds for cost in costs]
     specs = list(made.specs)
+    chosen = open_engine(engine, workers=1 if engine == "local" else None, address=address, notify=tell_aside)
     try:
-        if made.tune:
-            specs = seek_rates(specs, out, limit, retry, [trial.seconds for trial in trials], sum(guesses))
-        outcomes = sweep(specs, out, limit, retry, guesses)
+        with chosen as place:
+            if made.tune:
+                specs = seek_rates(specs, out, limit, retry, [trial.seconds for trial in trials], sum(guesses), place)
+            outcomes = sweep(specs, out, limit, retry, guesses, place)
     except KeyboardInterrupt:
         # typer would end the command without a word
         raise BenchError("interrupted; run the same command again to go on") from None

@@ -68,6 +68,18 @@ Tune = Annotated[
     bool,
     typer.Option("--tune", help="Seek a learning rate first: 13 short trials for each technique, and 3 or more seeds."),
 ]
+Engine = Annotated[
+    str,
+    typer.Option("--engine", help="Where runs are done: local, here, one at a time; ray, a Ray cluster, one a GPU."),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="Address of the Ray cluster, HOST:PORT or auto.",
+        show_default="RAY_ADDRESS, else a Ray started here",
+    ),
+]
 Reference = Annotated[bool, typer.Option("--references/--no-references", help="Add full fine-tuning and the base.")]
 Faster = Annotated[
     list[str] | None,

@@ -11,15 +11,16 @@ import typer
 
 from hubstats.bench_cli.package import bench
 from hubstats.bench_cli.printing import duration, print_rows
+from hubstats.engines import Engine
 from hubstats.errors import BenchError
 
 
 def seek_rates(
-    specs: list[Any], out: Path, timeout: float | None, retry: bool, guesses: list[float], then: float
+    specs: list[Any], out: Path, timeout: float | None, retry: bool, guesses: list[float], then: float, engine: Engine
 ) -> list[Any]:
     """Seeks learning rates, prints what was found, and returns the runs with them."""
     tune = bench("tune")
-    found = tune.tune(specs, out, timeout=timeout, retry=retry, tell=teller(guesses, then))
+    found = tune.tune(specs, out, timeout=timeout, retry=retry, tell=teller(guesses, then), engine=engine)
     print_rows(bench("tables").tuned(found), f"learning rates, by {tune.TRIALS} trials for each")
     runs = tune.finals(specs, found)
     if all(spec.role == "base" for spec in runs):
@@ -27,12 +28,17 @@ def seek_rates(
     return list(runs)
 
 
-def sweep(specs: Any, out: Path, timeout: float | None, retry: bool, guesses: list[float]) -> list[Any]:
+def sweep(specs: Any, out: Path, timeout: float | None, retry: bool, guesses: list[float], engine: Engine) -> list[Any]:
     """Runs the specs and tells on standard error how far it is and how long it may take."""
     began = time.monotonic()
-    outcomes = bench("runner").sweep(specs, out, timeout=timeout, retry=retry, tell=teller(guesses, 0.0))
+    outcomes = bench("runner").sweep(specs, out, timeout=timeout, retry=retry, tell=teller(guesses, 0.0), engine=engine)
     typer.echo(f"{len(outcomes)} runs in {duration(time.monotonic() - began)}", err=True)
     return list(outcomes)
+
+
+def tell_aside(line: str) -> None:
+    """One line on standard error."""
+    typer.echo(line, err=True)
 
 
 def teller(guesses: list[float], then: float) -> Any:

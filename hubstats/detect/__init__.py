@@ -43,7 +43,7 @@ MAX_CARD_CHARS = 1_000_000
 MAX_ALIKE = 4
 """Detections kept of one technique, kind and judgement; more of the same add nothing."""
 
-_ADAPTER_FILES = frozenset({"adapter_model.safetensors", "adapter_model.bin", "pytorch_adapter.bin"})
+ADAPTER_FILES = frozenset({"adapter_model.safetensors", "adapter_model.bin", "pytorch_adapter.bin"})
 _WHOLE_MODELS = ("merge", "quantized", "finetune")
 """Values of base_model_relation that say the repository holds no adapter."""
 
@@ -170,7 +170,7 @@ def _ships_adapter(
     if config.state in ("peft", "adapters"):
         return "config"
     files = {file.casefold().rpartition("/")[2] for file in document.weight_files}
-    if files & _ADAPTER_FILES:
+    if files & ADAPTER_FILES:
         return "weights"
     folded = {tag.casefold() for tag in tags}
     relation = (front.text("base_model_relation") or "").casefold()

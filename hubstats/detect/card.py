@@ -23,7 +23,7 @@ from hubstats.detect.front_matter import FrontMatter
 from hubstats.detect.holdings import holds_adapter, merged_at
 from hubstats.detect.matching import Hit, Matcher
 from hubstats.detect.offer import is_offer, is_tool
-from hubstats.detect.project import as_use, sole_technique
+from hubstats.detect.project import as_use, beside_kin, sole_technique
 from hubstats.detect.structure import Structure
 from hubstats.detect.study import is_arm, is_study
 from hubstats.detect.verdict import is_bare_recipe, is_technique
@@ -62,7 +62,9 @@ _TOLD = re.compile(
 """Words of one's own training, whatever the heading above them promises."""
 _LINK_TEXT = re.compile(r"[^\[\]\n]*\]\(")
 """What follows a name inside the words of a link: it is told of another place."""
-_OF_OTHERS = re.compile(r"\bvs\b|versus|guide|tutorial|how to|support|merged|\bno\b|without|not\b|compar|\bexamples?\b")
+_OF_OTHERS = re.compile(
+    r"\bvs\b|versus|guide|tutorial|how to|support|merged|\bno\b|without|not\b|compar|\bexamples?\b|\bintegrations?\b"
+)
 """Words of a title that announces no adapter."""
 _LIST_GAP = re.compile(r"[\s,/&+|*`_()\[\]]*(?:(?:and|or|nor|und|et|y)[\s*`_]*)?(?:the\s)?$")
 _LIST_ON = re.compile(r"[*`_\])]{0,3}(?:\s{0,2}[,/]|\s{1,2}(?:or|and|nor)\b)")
@@ -136,6 +138,8 @@ def read_text(
     if not is_adapter and not tool:
         shown = set(map(id, sole_technique(card, front, structure, found, registry)))
         found = [as_use(item) if id(item) in shown else item for item in found]
+    shown = set(map(id, beside_kin(card, structure, found, registry))) if not tool else set()
+    found = [as_use(item) if id(item) in shown else item for item in found]
     merged = merged_at(card, structure)
     if merged is not None:
         found = [_in_merge(item, card, merged) for item in found]
@@ -203,7 +207,9 @@ class _Judge:
         """The base technique that the title announces, where nothing else says that an adapter is there."""
         self.code_names = {*registry.config_classes(), *(call for technique in registry for call in technique.calls)}
         self.by_line: dict[int, set[str]] = {}
+        self.starts: dict[int, set[str]] = {}
         for hit in hits:
+            self.starts.setdefault(hit.start, set()).add(hit.technique)
             base = registry.base(hit.technique)
             if not is_bare_recipe(base):  # `DreamBooth with LoRA` names one technique
                 self.by_line.setdefault(line_start(card, hit.start), set()).add(base.key)
@@ -220,6 +226,8 @@ class _Judge:
         return spanned(hit.technique, kind, f"{rule}:{hit.alias.text}", self.card, hit.start, hit.end, use=use)
 
     def _judge(self, hit: Hit) -> tuple[EvidenceKind, bool, str]:
+        if self._is_basis(hit):
+            return "prose", False, "basis"
         region = self.structure.region(hit.start, hit.end)
         if region in ("link", "citation", "comment", "identifier"):
             return "prose", False, region
@@ -278,6 +286,15 @@ class _Judge:
         alone = self._crowd(hit) == 1
         weak = section == "training" and alone
         return kind, weak and sentence.hinted(words), "hinted"
+
+    def _is_basis(self, hit: Hit) -> bool:
+        # `LoRA-based DoRA` names what DoRA rests on.
+        if self.card[hit.end : hit.end + 7].casefold() not in ("-based ", " based "):
+            return False
+        base = self.registry.base(hit.technique).key
+        return any(
+            key != hit.technique and self.registry.base(key).key == base for key in self.starts.get(hit.end + 7, ())
+        )
 
     def _announced(self, key: str) -> bool:
         return self.only in (None, self.registry.base(key).key)

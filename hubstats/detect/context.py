@@ -13,7 +13,7 @@ The rules read the words around the name in the same sentence, within fixed dist
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 BEFORE_CHARS = 240
 AFTER_CHARS = 160
@@ -160,6 +160,22 @@ _PROJECT_WITH = re.compile(
 _TUNING_AFTER = re.compile(r"^[\s\-](?:based )?(?:fine-?tuning|finetuning)\b")
 """`This project finds faulty meters using Phi-3 with LoRA fine-tuning.`"""
 _TUNED_AS = re.compile(r"\b(?:fine-?tuned|finetuned|trained)\s?[(]\s?$|\bunder(?:went|goes|gone)\s(?:[\w\-]+\s){0,3}$")
+_MEANS_OF_TUNING = re.compile(
+    r"\b(?:employing|applying|performing|adopting|using|via|through)\s(?:[\w\-]+\s){0,3}"
+    r"(?:fine-?tuning|finetuning|training)\s(?:[(]\w+[)]\s)?(?:with|using|via|by|through)\s(?:[\w\-]+\s){0,2}$"
+)
+"""`We took that framework, employing supervised fine-tuning (SFT) with LoRA.`"""
+_TRAINING_IS_BASED = re.compile(
+    r"\b(?:the |our |this |its )?(?:model |adapter )?(?:fine-?tuning|finetuning|training|adapter|model)\s(?:is|was)\s"
+    r"(?:\w+\s)?based on\s(?:the\s)?$"
+)
+_TUNED_BY = re.compile(r"\b(?:fine-?tuned|finetuned|trained)\s(?:[\w\-./+]+\s){1,5}[(]\s?$")
+_TUNED_BY_AFTER = re.compile(r"^\s?[),;:→/](?![^()]*\bor\b)")
+"""`Fine-tuned Qwen 7B (QLoRA, then DPO)`; not `fine-tuned models (LoRA or full)`."""
+_A_MODEL = re.compile(r"\s[\w.\-/]*[\w](?<!models)(?<!networks)\b")
+"""What follows `A prefix-tuned`; `prefix-tuned models` are those of anybody."""
+_APPOSITION = re.compile(r"^\s[(][a-z][a-z \-]{1,40}[)](?=\s)")
+"""A word in brackets that says what the name is: `QLoRA (PEFT) fine-tune of Llama`."""
 _OPENS_WITH_USE = re.compile(
     r"^\W*(?:uses|used|utili[sz]es|utili[sz]ed|leverages|employs|applies|applied)\s(?:the\s)?$"
 )
@@ -329,6 +345,7 @@ def advised(context: Context) -> bool:
 
 def stated(context: Context) -> bool:
     """True when the sentence says outright that the technique was used."""
+    context = replace(context, after=_APPOSITION.sub("", context.after))
     trained = _TRAINED.search(context.before)
     if trained is not None:
         lead = context.before[: trained.start()].rstrip()
@@ -362,7 +379,13 @@ def stated(context: Context) -> bool:
         return True
     if _THE.search(context.before) and _TUNED_MODEL.search(context.after):
         return not advised(context)
+    if _MEANS_OF_TUNING.search(context.before) or _TRAINING_IS_BASED.search(context.before):
+        return not advised(context)
+    if _TUNED_BY.search(context.before) and _TUNED_BY_AFTER.search(context.after):
+        return not advised(context)
     if _TUNED_AS.search(context.before) or _OPENS_WITH_USE.search(context.before):
+        return not advised(context)
+    if context.name.endswith("tuned") and _OPENS.search(context.before) and _A_MODEL.match(context.after):
         return not advised(context)
     # `we prompt-tune a frozen model`, `we LoRA-tuned it`
     if _WE.search(context.before) and (_VERB.search(context.name) or _VERB_AFTER.search(context.after)):

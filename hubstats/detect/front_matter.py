@@ -40,6 +40,12 @@ _LOWER_BLOCK = re.compile(
     re.MULTILINE,
 )
 _FENCE = re.compile(r"^[ \t>]{0,8}(?:```|~~~)", re.MULTILINE)
+# Whatever else YAML would read otherwise, or not at all, is no plain value here.
+_WORD = r"[A-Za-z0-9][A-Za-z0-9_./+\-]*+(?::[A-Za-z0-9_./+\-]++)*+"
+_PLAIN = rf"{_WORD}(?: {_WORD})*+"
+_PLAIN_KEY = re.compile(rf"([A-Za-z][A-Za-z0-9_]{{0,60}}):(?: ({_PLAIN}))? *\n")
+_PLAIN_ITEM = re.compile(rf"( *)- ({_PLAIN}) *\n")
+MAX_PLAIN_LINES = 400
 _LINE_KEY = re.compile(r"([A-Za-z_][\w-]{0,60})[ \t]*:(?:[ \t]+(.*))?$")
 _LINE_ITEM = re.compile(r"[ \t]*-[ \t]+(.+)$")
 
@@ -92,6 +98,9 @@ def read_front_matter(card: str) -> FrontMatter:
         return FrontMatter("empty", (), start, end, body)
     if end - start > MAX_CHARS:
         return FrontMatter("broken", tuple(_by_line(card, start, start + MAX_CHARS)), start, end, body)
+    plain = _plain_lines(card, start, end)
+    if plain is not None:
+        return FrontMatter("ok", plain, start, end, body)
     try:
         return _from_events(card, start, end, body)
     except (yaml.YAMLError, _TooMuchError, ValueError, RecursionError):
@@ -114,6 +123,35 @@ def _lower_block(card: str) -> FrontMatter:
                 block = replace(_from_events(card, start, closing.start(), 0), state="misplaced")
         return block
     return FrontMatter("none")
+
+
+def _plain_lines(card: str, start: int, end: int) -> tuple[Entry, ...] | None:
+    """The entries of a block of nothing but `key: plain value` and lists of plain values, as most are, without the
+    parser; None for any other block."""
+    entries: list[Entry] = []
+    position, key, indent, lines = start, "", None, 0
+    while position < end:
+        lines += 1
+        item = _PLAIN_ITEM.match(card, position, end) if key else None
+        if item is not None:
+            # The first item says how far in its list stands.
+            if indent is None:
+                indent = item[1]
+            elif indent != item[1]:
+                return None
+            entries.append(Entry(key, "", item[2], item.start(2), item.end(2)))
+            position = item.end()
+            continue
+        line = _PLAIN_KEY.match(card, position, end)
+        if line is None or (key and indent is None) or lines > MAX_PLAIN_LINES:
+            return None
+        if line[2] is None:
+            key, indent = line[1], None
+        else:
+            key = ""
+            entries.append(Entry(line[1], "", line[2], line.start(2), line.end(2)))
+        position = line.end()
+    return None if key and indent is None else tuple(entries)
 
 
 class _TooMuchError(Exception):

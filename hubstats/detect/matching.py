@@ -29,7 +29,7 @@ _WORD = rf"[^\W{_UNSPACED}]"
 """A character that a word goes on with. Chinese, Japanese, Thai and others write no space between words, and Korean
 none before a particle: in 采用LoRA微调 and LoRA를 the name stands alone."""
 _SEPARATOR = r"[\s_\-]{1,3}"
-_INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
+INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _HYPHENS = dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-")
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
@@ -68,15 +68,15 @@ def plain(text: str) -> Plain:
     for char in set(text):
         if char in _HYPHENS:
             table[ord(char)] = "-"
-        elif char > "\x7f" and char not in _INVISIBLE:
+        elif char > "\x7f" and char not in INVISIBLE:
             simple = unicodedata.normalize("NFKC", char)
             if len(simple) == 1 and simple != char:
                 table[ord(char)] = simple
     shifts: tuple[int, ...] = ()
-    if any(char in text for char in _INVISIBLE):
-        found = re.finditer(f"[{_INVISIBLE}]", text)
+    if any(char in text for char in INVISIBLE):
+        found = re.finditer(f"[{INVISIBLE}]", text)
         shifts = tuple(match.start() - count for count, match in enumerate(found))
-        table.update(dict.fromkeys(map(ord, _INVISIBLE)))
+        table.update(dict.fromkeys(map(ord, INVISIBLE)))
     simple = text.translate(table) if table else text
     folded = simple.lower()
     if len(folded) != len(simple):  # some capitals have a longer small letter

@@ -18,7 +18,7 @@ from hubstats.detect.front_matter import FrontMatter
 from hubstats.detect.structure import Structure
 from hubstats.detect.study import is_arm
 from hubstats.detect.verdict import is_bare_recipe, is_technique
-from hubstats.techniques import Registry
+from hubstats.techniques import Registry, Technique
 
 OPENING_CHARS = 1_500
 """How far the opening reaches: title, tagline, badges and the first section."""
@@ -34,7 +34,8 @@ _TOLD = re.compile(
 )
 _OFFER = re.compile(
     r"\b(?:supports|supporting|supported|support for|toolkit|toolbox|library|framework|platform|package|easily|easy"
-    r"|tutorials?|courses?|books?|guides?|lectures?|examples?|collection|curated|awesome|list of|survey|plug-?in"
+    r"|tutorials?|courses?|books?|guides?|lectures?|examples?|collection|curated|awesome|survey|plug-?in"
+    r"|lists? of (?:papers|resources|tools|methods|models|libraries)"
     r"|one-click|your own)\b|支持|教程|平台|框架|工具"
 )
 _OF_TRAINING = re.compile(
@@ -49,6 +50,12 @@ _ROW_OF_USE = re.compile(
     r"(?: method| technique| strategy)?[\s*`]*\|[^|\n]{0,60}$",
     re.IGNORECASE,
 )
+_TUNED_CELL = re.compile(r"\bfine-?tuned\b[^|\n]{0,60}\b(?:via|with|using|by|through)\s$|[(+]\s?$", re.IGNORECASE)
+_TUNED_CELL_AFTER = re.compile(r"[ \-](?:fine-?tuned|adapter)\b", re.IGNORECASE)
+_OF_CHECKPOINTS = re.compile(
+    r"\b(?:our|trained|released|fine-?tuned)\s(?:\w+\s)?(?:checkpoints|weights|models|adapters)\b", re.IGNORECASE
+)
+"""The heading above a table of what was trained."""
 _DEFINITION = re.compile(
     r"[\w \-()*_`]{0,40}?\b(?:(?:is|are)(?! (?:used|applied|employed|performed|done|trained|added|attached))|allows?"
     r"|makes?|reduces?|helps?|enables?|works?|needs?|requires?|adds?|freezes?|injects?|introduces?|decomposes?|takes?"
@@ -65,6 +72,17 @@ _COMMAND = re.compile(
 _TREE = re.compile(r"[\s│|]*[├└+|][─\-]+[^\n#]{1,80}#[^\n]{0,60}$")
 _IN_TREE = re.compile(r"[\s\-](?:adapters?|weights|checkpoints?|fine-?tun|training)", re.IGNORECASE)
 """`├── train.py   # LoRA fine-tuning script`"""
+_BOXES = re.compile(r"[\u2500-\u257f]")
+_JOINED = re.compile(r"\w[ ]?\+[ ]?$")
+_IN_BOX = re.compile(r"[ \-](?:adapters?|fine-?tun|training)", re.IGNORECASE)
+"""`│ Llama 3 + LoRA │`, `SFT[LoRA training]` in a drawing of how the project works"""
+_OWN_PART = re.compile(r"[ \-](?:adapters?|weights|checkpoints?|modules|matrices)\b", re.IGNORECASE)
+_COMMENT = re.compile(
+    r"[^\n#]{0,200}#[^\n]{0,100}\b(?:our|my|the|trained|fine-?tuned)\s(?:[\w\-]+\s){0,2}$", re.IGNORECASE
+)
+"""`# Load our LoRA adapter`"""
+_MERGES = re.compile(r"\bmerges?\s(?:the\s)?$", re.IGNORECASE)
+_FOUR_BITS = re.compile(r"\b(?:4[-\u2011]?bit|nf4)[\s,(]{1,2}$", re.IGNORECASE)
 ENOUGH_OF_TRAINING = 2
 """Different words of training without which a text does not tell of one."""
 MAX_LINE = 1_000
@@ -86,7 +104,10 @@ def sole_technique(
     told = [(item, rule) for item, rule in told if rule not in _SILENT]
     rules = {rule for _, rule in told}
     bases = {registry.base(item.technique).key for item, _ in told}
-    if len(bases) != 1 or rules & _AGAINST or any(item.use for item in said):
+    # A plan for another part does not undo what a table says of a part that is there.
+    firm = [item for item, rule in told if rule in ("table", *_SPOKEN) and _is_firm(card, item)]
+    against = _AGAINST - {"future"} if firm else _AGAINST
+    if len(bases) != 1 or rules & against or any(item.use for item in said):
         return []
     files = _ADAPTER_FILE.search(card, front.body) is not None
     spoken = [
@@ -98,14 +119,77 @@ def sole_technique(
     spoken += [item for item in named if not files and _says_what_it_is(card, structure, item)]
     offered = sum(rule == "advised" for _, rule in told)
     opening = _opening(card, front, structure, told)
+    own = [item for item in (*spoken, *named) if _in_row_of_files(card, item)]
+    if own:
+        return own
     if _OFFER.search(opening) is not None:
         return []
+    if firm:
+        return firm
     if files and (spoken or named):
         return spoken or named
     tells = _TUNED.search(opening) is not None or _TOLD.search(card, front.body) is not None
     # The Hub's metadata say what the repository is: a whole model, as nothing in them speaks of an adapter.
     tells = tells or (front.state == "none" and _tells_of_training(card, front, spoken))
+    trees = [item for item in spoken if item.kind == "code"]
+    if trees and _tells_of_training(card, front, ()):
+        offered = 0  # what a script of the project does is no offer, and its results are told
     return spoken if tells and len(spoken) > offered else []
+
+
+def beside_kin(card: str, structure: Structure, items: Sequence[Evidence], registry: Registry) -> list[Evidence]:
+    """The names in `items` of LoRA beside QLoRA in use, or the other way round, that speak of the same adapter.
+
+    "Fine-tuned with QLoRA", and below "the LoRA adapters take 40 MB": both names stand for what was trained.
+    """
+    used = {item.technique for item in items if item.use}
+    told = [item for item in items if item.kind in ("prose", "code") and not item.use and item.technique not in used]
+    found = []
+    for item in told:
+        rule = item.rule.partition(":")[0]
+        if item.technique not in registry or rule not in ("hinted", "code"):
+            continue
+        technique = registry.get(item.technique)
+        start, end = item.start or 0, item.end or 0
+        before = card[_line_start(card, start) : start]
+        if rule == "code":
+            said = (
+                _in_diagram(card, structure, item)
+                or _MERGES.search(before) is not None
+                or (_COMMENT.fullmatch(before) is not None and _OWN_PART.match(card, end) is not None)
+            )
+        elif technique.kind == "recipe":
+            said = _FOUR_BITS.search(before) is not None and not _defines(card, item)
+        else:
+            said = _OWN_PART.match(card, end) is not None and structure.section(start) in ("training", "other")
+        kin = any(key in registry and _are_kin(registry.get(key), technique) for key in used)
+        if said and kin:
+            found.append(item)
+    return found
+
+
+def _are_kin(one: Technique, other: Technique) -> bool:
+    """A recipe and the technique it is made of: QLoRA is LoRA on a base of 4 bits."""
+    return (one.kind == "recipe" and one.parent == other.key) or (other.kind == "recipe" and other.parent == one.key)
+
+
+def _in_row_of_files(card: str, item: Evidence) -> bool:
+    """`| adapter_model.safetensors | LoRA weights |`: the project's own files, and what they are."""
+    start, end = item.start or 0, item.end or 0
+    begin = _line_start(card, start)
+    return item.kind == "prose" and _ADAPTER_FILE.search(card, begin, start) is not None and "\n" not in card[begin:end]
+
+
+def _in_diagram(card: str, structure: Structure, item: Evidence) -> bool:
+    start, end = item.start or 0, item.end or 0
+    fence = structure.fence(start)
+    if fence is None or fence.language not in ("", "text", "txt", "plaintext", "mermaid"):
+        return False
+    begin = _line_start(card, start)
+    line = card[begin : end + 300].split("\n", 1)[0]
+    if fence.language != "mermaid" and _BOXES.search(line) is None:
+        return False
+    return _JOINED.search(card[begin:start]) is not None or _IN_BOX.match(card, end) is not None
 
 
 def _says_what_it_is(card: str, structure: Structure, item: Evidence) -> bool:
@@ -113,10 +197,33 @@ def _says_what_it_is(card: str, structure: Structure, item: Evidence) -> bool:
     start, end = item.start or 0, item.end or 0
     begin = _line_start(card, start)
     if item.kind == "prose":
-        return _ROW_OF_USE.match(card, begin, start) is not None or is_arm(card, start, end)
+        return (
+            _ROW_OF_USE.match(card, begin, start) is not None
+            or _in_tuned_cell(card, begin, start, end)
+            or (_OF_CHECKPOINTS.search(structure.heading(start)) is not None and card[begin:start].lstrip()[:1] == "|")
+            or is_arm(card, start, end)
+        )
     if structure.section(start) == "training" and _COMMAND.search(card, max(begin, start - 40), end + 40) is not None:
         return True
+    if _in_diagram(card, structure, item):
+        return True
     return _TREE.match(card, begin, start) is not None and _IN_TREE.match(card, end, end + 60) is not None
+
+
+def _is_firm(card: str, item: Evidence) -> bool:
+    start, end = item.start or 0, item.end or 0
+    return _in_tuned_cell(card, _line_start(card, start), start, end) or _in_row_of_files(card, item)
+
+
+def _in_tuned_cell(card: str, begin: int, start: int, end: int) -> bool:
+    """`| Captioner | fine-tuned Qwen (via LoRA) |`, `| Model | Gemma (LoRA fine-tuned) |`."""
+    if card[begin:start].lstrip()[:1] != "|":
+        return False
+    cell = card[max(begin, card.rfind("|", begin, start) + 1) : start]
+    before = _TUNED_CELL.search(cell)
+    if before is None:
+        return False
+    return before[0].strip() not in ("(", "+") or _TUNED_CELL_AFTER.match(card, end) is not None
 
 
 def _tells_of_training(card: str, front: FrontMatter, spoken: Sequence[Evidence]) -> bool:

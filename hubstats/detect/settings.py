@@ -12,7 +12,10 @@ import re
 
 from hubstats.detect.context import ADVICE, ADVICE_ELSEWHERE, Context, advised
 
-_KEY = re.compile(r"(?:^|[|(,;])[\s\-+>#|\d.]*(?P<key>[\w][\w \-/()&]{1,48}?)\s*[:=|：]+\s*(?P<value>[^|;]{0,60})$")
+_KEY = re.compile(
+    r"(?:^|[|(,;])[^\w|(,;]{0,12}\d{0,3}[^\w|(,;]{0,12}"
+    r"(?P<key>[\w][\w \-/()&]{1,48}?)\s*[:=|：]+\s*(?P<value>[^|;]{0,60})$"
+)
 _KEY_OF_USE = re.compile(
     r"method|technique|adapter|fine-?tun|finetun|train|type|approach|peft|strategy|algorithm|tuning"
     r"|optimi[sz]ation|model|\bllm\b|\bvlm\b|decoder|encoder|backbone|solution|\bstage\b|\bphase\b"

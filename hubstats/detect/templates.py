@@ -54,6 +54,7 @@ _NEEDLES: dict[str, tuple[str, ...]] = {
 """Words without one of which the template cannot be there; looking for a word is a hundred times as fast."""
 _TAG_TEMPLATES = {
     "llama-factory": "llama-factory",
+    "simpletuner": "simpletuner",
     "template:sd-lora": "diffusers",
     "diffusers-training": "diffusers",
     "mergekit": "mergekit",
@@ -67,7 +68,7 @@ _PEFT_WROTE = re.compile(
     r"^#{1,6} Framework versions[ \t]*\r?\n(?:[ \t\r]*\n|[-*] [^\n]{1,80}\n){0,12}?[-*] PEFT:? \d", re.M
 )
 _MODEL_ID = "# Model Card for Model ID"
-_TRAINER = "generated automatically according to the information the Trainer had access to"
+TRAINER = "generated automatically according to the information the Trainer had access to"
 _BITSANDBYTES = "quantization config was used during training"
 _SETTING = re.compile(
     r"^(?P<indent>[ \t>]{0,12})(?:[-*][ \t]+)?(?P<quote>[`'\"]?)(?P<key>[a-z_0-9]{4,40})(?P=quote)"
@@ -92,6 +93,25 @@ _TRUE_SETTINGS = {
     "use_lisa": "lisa",
 }
 _NUMBER_SETTINGS = {"loraplus_lr_ratio": "lora_plus", "relora_steps": "relora", "lisa_n_layers": "lisa"}
+SETTINGS = ("load_in_4bit", "finetuning_type", *_TRUE_SETTINGS, *_NUMBER_SETTINGS)
+"""Keys of settings without which no setting shows a technique; `adapter` is one more."""
+_LYCORIS_CONFIG = re.compile(
+    r"LyCORIS Config:?[ \t]*\r?\n[ \t]*```(?:json)?[ \t]*\r?\n[^`]{0,4000}?"
+    r"(?P<algo>\"algo\"[ \t]*:[ \t]*\"(?P<value>[\w\-]{2,20})\")"
+)
+"""The settings that SimpleTuner prints into a LyCORIS adapter's card; the tags are `lora` and `lycoris` for all."""
+_LYCORIS_ALGORITHMS = {
+    "lora": "locon",
+    "locon": "locon",
+    "loha": "loha",
+    "lokr": "lokr",
+    "dylora": "dylora",
+    "glora": "glora",
+    "ia3": "ia3",
+    "boft": "boft",
+    "diag-oft": "lycoris_diag_oft",
+    "full": "full_finetuning",
+}
 UNNAMED_RULES = frozenset({"trainer:load_in_4bit", "name:repository"})
 """Rules whose evidence follows from a text that does not name the technique."""
 MAX_SETTINGS = 4_000
@@ -100,7 +120,7 @@ MAX_SETTINGS = 4_000
 def template_of(text: str, tags: Iterable[str], library: str | None) -> str | None:
     """The tool whose template a card is, or None."""
     folded = {tag.casefold() for tag in tags}
-    for tag in ("llama-factory", "template:sd-lora", "diffusers-training"):
+    for tag in ("llama-factory", "simpletuner", "template:sd-lora", "diffusers-training"):
         if tag in folded:
             return _TAG_TEMPLATES[tag]
     for name, pattern in _TEMPLATES:
@@ -111,7 +131,7 @@ def template_of(text: str, tags: Iterable[str], library: str | None) -> str | No
             return name
     if ("PEFT" in text and _PEFT.search(text)) or (library == "peft" and _MODEL_ID in text):
         return "peft"
-    return "transformers" if _TRAINER in text else None
+    return "transformers" if TRAINER in text else None
 
 
 def peft_wrote(card: str, body: int) -> bool:
@@ -149,6 +169,9 @@ def trainer_evidence(
                 continue
             rule = f"trainer:{key}"
             yield spanned(technique, "trainer", rule, card, match.start("key"), match.end("value"), names=named)
+    lycoris = _LYCORIS_CONFIG.search(card, structure.body) if "LyCORIS Config" in card else None
+    if lycoris is not None and (algorithm := _LYCORIS_ALGORITHMS.get(lycoris["value"].casefold())) is not None:
+        yield spanned(algorithm, "trainer", "trainer:algo", card, *lycoris.span("algo"))
     place = _ADAPTERHUB.search(card, structure.body) if template == "adapterhub" else None
     if place is not None:
         yield spanned("bottleneck_adapter", "trainer", "trainer:adapterhub", card, place.start(), place.end())

@@ -44,7 +44,8 @@ def rule(
     """The ruling on all evidence of one subject. `is_adapter`: the kind of evidence that says an adapter is there."""
     used = [item for item in evidence if item.use and is_technique(item.technique, registry)]
     levels: list[tuple[EvidenceKind, tuple[str, ...]]] = []
-    for kind in STRENGTH:
+    kinds = {item.kind for item in used}
+    for kind in filter(kinds.__contains__, STRENGTH):
         bases = _bases(kind, [item for item in used if item.kind == kind], registry)
         if bases:
             levels.append((kind, bases))
@@ -124,7 +125,8 @@ def _labels(label: str, other: str, registry: Registry) -> bool:
     if label == _BUNDLE:
         return technique.key in _BUNDLED or technique.library == "LyCORIS"
     if label == "lora":
-        return technique.library != "adapters" and technique.family in ("low-rank", "shared-vector", "mixture")
+        low_rank = technique.family in ("low-rank", "shared-vector", "mixture")
+        return other == _BUNDLE or (technique.library != "adapters" and low_rank)
     return technique.parent == label
 
 

@@ -22,7 +22,7 @@ repeated, v is that of the questions alone: who is tied with it is tied, of the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -131,23 +131,47 @@ def critical(rivals: int, weight: float, degrees: float, confidence: float = CON
     `weight` is v_i / (v_i + v) for the largest v among them, `degrees` of freedom of the deciding pair; both at their
     smallest give the largest value, which is on the safe side for every run. 0 where there is no rival.
     """
+    return _root(_excess(weight, degrees, confidence), rivals, 0.0, 60.0)
+
+
+def criticals(most: int, weight: float, degrees: float, confidence: float = CONFIDENCE) -> list[float]:
+    """critical() of 0, 1, ... `most` rivals, each sought near the ones before: it grows, and ever more slowly."""
+    excess = _excess(weight, degrees, confidence)
+    found: list[float] = []
+    for rivals in range(most + 1):
+        low, high = 0.0, 60.0
+        if rivals > 2:
+            low, high = found[-1], 2 * found[-1] - found[-2] + 1e-4
+            if excess(low, rivals) < 0 or excess(high, rivals) > 0:
+                low, high = 0.0, 60.0
+        found.append(_root(excess, rivals, low, high))
+    return found
+
+
+def _excess(weight: float, degrees: float, confidence: float) -> Callable[[float, int], float]:
+    """By how much a value falls short of the confidence, for so many rivals."""
     import numpy as np
-    from scipy.optimize import brentq
     from scipy.special import ndtr
 
-    if rivals < 1:
-        return 0.0
     grid = np.linspace(-8, 8, 161)
     density = np.exp(-(grid**2) / 2)
     density /= density.sum()
     scale, mass = _scales(np.array([min(max(degrees, 1.0), 1e12)]))
     root, rest = np.sqrt(weight), np.sqrt(1 - weight)
 
-    def excess(value: float) -> float:
+    def excess(value: float, rivals: int) -> float:
         below = ndtr((value * scale[0][:, None] + root * grid[None, :]) / rest) ** rivals
         return float(confidence - (below * density).sum(axis=1) @ mass)
 
-    return float(brentq(excess, 0.0, 60.0, xtol=1e-6)) if excess(0.0) > 0 else 0.0
+    return excess
+
+
+def _root(excess: Callable[[float, int], float], rivals: int, low: float, high: float) -> float:
+    from scipy.optimize import brentq
+
+    if rivals < 1 or excess(low, rivals) <= 0:
+        return low
+    return float(brentq(excess, low, high, args=(rivals,), xtol=1e-6))
 
 
 def margin(one: tuple[float | None, int], other: tuple[float | None, int], pooled_sd: float, degrees: int) -> float:

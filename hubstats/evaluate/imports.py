@@ -124,7 +124,7 @@ def _compare(tree: Tree, source: Code) -> Comparison:
     files = [item for item in tree.items() if is_source(item.path)]
     small = [item for item in files if item.size is None or item.size <= MAX_BYTES]
     result.unread = len(files) - len(small)
-    for item, data in tree.contents(small):
+    for item, data in tree.place.contents(small):
         if data is None:
             result.unread += 1
             continue

@@ -11,7 +11,8 @@ a transport of its own. What it promises:
 * nothing is sent that the announced quota has no place for (see `hubstats.http.quota`);
 * timeouts, broken connections, 408, 425, 429 and 5xx are tried again with growing pauses, `tries` times at most;
 * no request hangs: connecting, each read and the whole answer have a limit, and `close` ends every wait;
-* the token goes to the origin of `base_url` only, and into no log, error or record.
+* the token goes to the origin of `base_url` only, and into no log, error or record; an answer that repeats it is
+  handed over without it; of a token that may do more than read, one line says so.
 
 Only this package imports requests and huggingface_hub, and only once a client is asked for.
 """

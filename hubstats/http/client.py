@@ -35,6 +35,8 @@ class Rules:
     """Whether a 4xx means 'slow down' and not 'no'."""
     pause: float = 2.0
     """Seconds of the first pause after a throttle that names no time; doubled each time."""
+    excess: Callable[[Headers], str] = lambda headers: ""
+    """What the token may do beyond reading what is public, as far as an answer tells: a line, or nothing."""
     address_env: str | None = None
     token_env: str | None = None
 
@@ -78,6 +80,8 @@ class HttpClient:
         if token is not None and not re.fullmatch(r"[\x21-\x7e]+", token):
             raise ConfigError(f"{rules.token_env or 'the token'} holds characters that no token has; set it again")
         self.base_url = base_url.rstrip("/")
+        self.address = shown(self.base_url)
+        """The same as records and messages show it: a mirror's address may hold a user's name and password."""
         self.name = rules.name
         self.unavailable = unavailable
         """Why no request can succeed here and what to do; None when nothing is known to be in the way."""
@@ -95,6 +99,7 @@ class HttpClient:
         self._counted = threading.Lock()
         self._counts = {"requests": 0, "bytes": 0, "retries": 0}
         self._said_at = 0.0
+        self._excess_said = token is None
         self._retrying = tenacity.Retrying(
             stop=self._is_enough,
             wait=self._pause_before_next,
@@ -205,6 +210,8 @@ class HttpClient:
         try:
             with self._transport.open(url, headers, self._connect_seconds, self._read_seconds) as reply:
                 self._answered = True
+                if own:
+                    self._warn_of_excess(reply.headers)
                 if bucket is not None:
                     quota = self._rules.quota(reply.headers)
                     refused = quota is not None and quota.remaining == 0 and reply.status in (403, 429)
@@ -220,7 +227,19 @@ class HttpClient:
         finally:
             if bucket is not None:
                 self._gate.lose(bucket, counted=reached)
+        if own and self._token is not None:
+            kept = body.replace(self._token.encode(), b"***")
+            sent = reply.headers.without(self._token)
+            return Response(reply.status, url, sent, kept, truncated, self._token, redacted=kept != body)
         return Response(reply.status, url, reply.headers, body, truncated, self._token)
+
+    def _warn_of_excess(self, headers: Headers) -> None:
+        """Say once that a token with fewer rights would do."""
+        with self._counted:
+            excess = "" if self._excess_said else self._rules.excess(headers)
+            self._excess_said = self._excess_said or bool(excess)
+        if excess:
+            self._notify(f"{self.name}: {one_line(excess, self._token)}")
 
     def _read(self, reply: Reply, max_bytes: int, started: float) -> tuple[bytes, bool]:
         encoding = reply.headers.get("content-encoding", "identity").strip().lower()

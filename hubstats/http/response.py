@@ -15,10 +15,8 @@ from hubstats.errors import AccessDenied, BadPage
 
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")
 _REL_NEXT = re.compile(r"""\brel\s*=\s*["']?[^"',;]*\bnext\b""", re.IGNORECASE)
-_SECRET = re.compile(
-    r"(?i)(bearer\s+|[?&]?\b(?:access_)?token=)[^\s&\"']+|\b(?:hf|gh[a-z]|github_pat)_[A-Za-z0-9_]{8,}"
-)
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff]+")
+SECRET = re.compile(r"(?i)(bearer\s+|[?&]?\b(?:access_)?token=)[^\s&\"']+|\b(?:hf|gh[a-z]|github_pat)_[A-Za-z0-9_]{8,}")
+"""What looks like a token of the Hub or of GitHub, wherever it stands."""
 
 
 class Headers(Mapping[str, str]):
@@ -28,6 +26,10 @@ class Headers(Mapping[str, str]):
 
     def __init__(self, pairs: Mapping[str, str]) -> None:
         self._values = {name.lower(): value for name, value in pairs.items()}
+
+    def without(self, secret: str) -> Headers:
+        """The same with a secret left out wherever a value repeats it."""
+        return Headers({name: value.replace(secret, "***") for name, value in self._values.items()})
 
     @classmethod
     def joined(cls, raw: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -63,6 +65,8 @@ class Response:
     """Never shown: what `reason` has to leave out."""
     parsed: tuple[Any] | None = field(default=None, repr=False, compare=False)
     """The JSON value, once it has been read."""
+    redacted: bool = field(default=False, repr=False, compare=False)
+    """The body repeated the token, which was taken out."""
 
     def text(self) -> str:
         """The body as UTF-8, with U+FFFD in place of bytes that are not."""
@@ -144,7 +148,8 @@ def one_line(text: str, secret: str | None = None) -> str:
     """Text from outside, fit for one line of a terminal: no control characters, no token, 200 characters."""
     if secret:
         text = text.replace(secret, "***")
-    line = " ".join(_UNPRINTABLE.sub(" ", _SECRET.sub(r"\1***", text[:4000])).split())
+    text = SECRET.sub(r"\1***", text[:4000])
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     return line if len(line) <= 200 else line[:199] + "…"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,6 +47,7 @@ def github_client(notify: Callable[[str], None], **limits: Any) -> HttpClient:
         _github_quota,
         throttled=_github_throttled,
         pause=60.0,
+        excess=github_excess,
         address_env="HUBSTATS_GITHUB_URL",
         token_env="GITHUB_TOKEN",
     )
@@ -99,3 +100,14 @@ def _github_throttled(response: Response) -> bool:
     if response.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in response.headers:
         return True
     return "secondary rate limit" in response.reason().lower()
+
+
+def github_excess(headers: Mapping[str, str]) -> str:
+    """What to say of a classic token with scopes; GitHub does not tell what a fine-grained one may do."""
+    scopes = headers.get("x-oauth-scopes", "").strip()
+    if not scopes:
+        return ""
+    return (
+        f"GITHUB_TOKEN may do more than is needed (scopes: {scopes}): only public code is read; make one without any "
+        "scope at https://github.com/settings/tokens and revoke this one if it serves nothing else"
+    )

@@ -35,23 +35,24 @@ _LINEAR_CODECS = ("utf-8", "utf-8-sig", "ascii", "iso8859", "cp", "gb", "hz", "e
 """Encodings a declaration may ask for. Python would take any codec here, and some (punycode) are quadratic."""
 
 
-def read_imports(data: bytes, path: str, config_classes: Mapping[str, str]) -> FileReading:
+def read_imports(data: bytes | str, path: str, config_classes: Mapping[str, str]) -> FileReading:
     """Everything the file takes from peft, in the order of the text.
 
-    `path` only tells a notebook (.ipynb) from Python source; `config_classes` maps the names of config classes to
-    registry keys. A file that is not Python 3 is read line by line and marked `fallback`; a notebook that is not
-    one is `malformed`. Nothing raises.
+    Data that is text already is taken as it is, whatever encoding it declares. `path` only tells a notebook (.ipynb)
+    from Python source; `config_classes` maps the names of config classes to registry keys. A file that is not Python 3
+    is read line by line and marked `fallback`; a notebook that is not one is `malformed`. Nothing raises.
     """
-    table = NameTable(config_classes, dynamic=mentions_peft(data))
+    raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
+    table = NameTable(config_classes, dynamic=mentions_peft(raw))
     if path.lower().endswith(".ipynb"):
-        return _read_notebook(data, table)
-    encoding = declared_encoding(data)
+        return _read_notebook(raw, table)
+    encoding = declared_encoding(raw) if data is raw else None
     known = encoding is None or _is_linear(encoding)
     tree = parse(data) if known else None
     if tree is not None:
         table.add_tree(tree, None)
         return FileReading("ok", "ast", table.found())
-    table.add_scan(scan(_text(data, encoding if known else None)), None)
+    table.add_scan(scan(_text(raw, encoding if known else None)), None)
     return FileReading("ok", "fallback", table.found(), "not Python 3: read line by line")
 
 

@@ -19,6 +19,7 @@ _BEFORE = re.compile(rb"(?:from|import|[,\"'])" + _GAP + rb"\Z")
 _BLANKS = re.compile(rb".{0,8}?" + _GAP + rb"\Z", re.S)
 """Nothing but blanks as far back as we look, the keyword before them perhaps cut in two."""
 _WINDOW = 64
+_ASCII = bytes(range(128))
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 _COOKIE = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:[ \t\f]*(?:#[^\r\n]*)?(?:\r\n|\r|\n))?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)"
@@ -36,10 +37,14 @@ def mentions_peft(data: bytes) -> bool:
             if _BEFORE.search(before) or (at > _WINDOW and _BLANKS.match(before)):
                 return True
         at = data.find(b"peft", at + 4)
-    if b"\\u" in data and _ESCAPED_LETTER.search(data):
+    # The single byte first: it is found ten times as fast, and half of all files have none.
+    if b"\\" in data and b"\\u" in data and (_ESCAPED_LETTER.search(data) or _unusual_spelling().search(data)):
         return True
-    if (b"\\u" in data or not data.isascii()) and _unusual_spelling().search(data):
-        return True
+    if not data.isascii():
+        # What is left without ASCII is soon looked through; the text as a whole only when such a letter is in it.
+        rest = data.translate(None, _ASCII)
+        if _unusual_letter().search(rest) and _unusual_spelling().search(data):
+            return True
     encoding = declared_encoding(data)
     return encoding is not None and encoding.lower().replace("_", "-") not in _PLAIN
 
@@ -54,12 +59,23 @@ def declared_encoding(data: bytes) -> str | None:
 def _unusual_spelling() -> re.Pattern[bytes]:
     """peft in any characters that Python reads as those letters, as UTF-8 or as JSON escapes."""
     spellings: dict[str, list[bytes]] = {letter: [letter.encode()] for letter in "peft"}
-    for code in (*range(0x80, 0x3100), *range(0xA000, 0xAC00), *range(0xF900, 0x10000), *range(0x1D400, 0x1F200)):
-        plain = unicodedata.normalize("NFKC", chr(code))
-        if plain in spellings:
-            spellings[plain].append(re.escape(chr(code).encode()))
-            spellings[plain].append(_json_escape(code))
+    for code, plain in _unusual_letters():
+        spellings[plain] += [re.escape(chr(code).encode()), _json_escape(code)]
     return re.compile(b"".join(b"(?:" + b"|".join(spellings[letter]) + b")" for letter in "peft"))
+
+
+@cache
+def _unusual_letter() -> re.Pattern[bytes]:
+    """One such character in UTF-8."""
+    return re.compile(b"|".join(re.escape(chr(code).encode()) for code, _ in _unusual_letters()))
+
+
+@cache
+def _unusual_letters() -> tuple[tuple[int, str], ...]:
+    """Characters that Python reads as a letter of peft, with that letter."""
+    ranges = (range(0x80, 0x3100), range(0xA000, 0xAC00), range(0xF900, 0x10000), range(0x1D400, 0x1F200))
+    letters = ((code, unicodedata.normalize("NFKC", chr(code))) for codes in ranges for code in codes)
+    return tuple((code, plain) for code, plain in letters if plain in ("p", "e", "f", "t"))
 
 
 def _json_escape(code: int) -> bytes:

@@ -1,7 +1,9 @@
 -- Subjects without a verdict of this detector version, with all that is known of each: at most $batch of them, and
 -- $characters of text (or one subject, if that has more). $version.
 WITH subjects AS (
+    -- A dump's cards that said nothing are not kept: another detector reads the dump again.
     SELECT source, model_id AS subject_id FROM model_card
+    WHERE text IS NOT NULL OR source <> 'dump' OR status NOT IN ('ok', 'too_large')
     UNION
     SELECT source, model_id AS subject_id FROM adapter_config
     UNION

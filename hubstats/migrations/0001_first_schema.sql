@@ -76,8 +76,7 @@ CREATE TABLE hub_model (
     has_card BOOLEAN,
     has_adapter_config BOOLEAN,
     weight_files VARCHAR[],
-    seen_at TIMESTAMP,
-    PRIMARY KEY (source, model_id)
+    seen_at TIMESTAMP
 );
 COMMENT ON TABLE hub_model IS 'Model repositories as a listing of the Hub, or a dump of it, shows them: the frame of the sample';
 COMMENT ON COLUMN hub_model.source IS 'hub (listing) or dump';
@@ -108,8 +107,7 @@ CREATE TABLE model_card (
     etag VARCHAR,
     detail VARCHAR,
     fetched_at TIMESTAMP,
-    listed_version TIMESTAMP,
-    PRIMARY KEY (source, model_id)
+    listed_version TIMESTAMP
 );
 COMMENT ON TABLE model_card IS 'README.md of sampled, dumped or imported repositories, or why there is none';
 COMMENT ON COLUMN model_card.source IS 'hub, dump or cards';
@@ -386,8 +384,7 @@ CREATE TABLE verdict (
     blog_technique_folded VARCHAR,
     template VARCHAR,
     note VARCHAR,
-    detector_version VARCHAR NOT NULL,
-    PRIMARY KEY (source, subject_id)
+    detector_version VARCHAR NOT NULL
 );
 COMMENT ON TABLE verdict IS 'What each subject uses, by its strongest evidence: one row a subject';
 COMMENT ON COLUMN verdict.source IS 'hub, dump, cards, configs, code, snapshot, civitai';

@@ -176,7 +176,7 @@ def imports(evidence: Evidence, prose: Row) -> Panel:
     for source in sorted({row["source"] for row in evidence.shares if row["rule"] == "imports_files"}):
         files = {row["technique"]: row for row in evidence.of((source, "files", "imports_files"))}
         projects = {row["technique"]: row for row in evidence.of((source, "repositories", "imports_repositories"))}
-        keys = sorted(files.keys() & projects.keys(), key=lambda key: -projects[key]["share"])
+        keys = sorted(files.keys() & projects.keys(), key=lambda key: (-projects[key]["share"], key))
         apart = sorted(files.keys() ^ projects.keys())
         steps = [
             charts.Step(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from hubstats import charts
 from hubstats.report import wording
+from hubstats.report.history import since, superseded
 from hubstats.report.panel import Evidence, Row, sample_words
-from hubstats.report.performance import since, superseded
 from hubstats.report.reconciliation import chains, effect_words
 from hubstats.report.standing import REFERENCE, Result, Standing
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hubstats.errors import HubstatsError
 from hubstats.report.page import Page
 from hubstats.report.panel import slug
+from hubstats.rows import guarded
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
@@ -25,6 +26,15 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 WIDTH = 1280
 SCALE = 2
 """Pixels of the picture a pixel of the page."""
+ALONE = """section => {
+    Object.assign(section.style, { padding: "14px 18px", margin: "0 -18px", border: "0" });
+    section.querySelectorAll("nav, .controls, .choose, .note, .missing, .lead, details, button").forEach((part) => {
+        part.style.display = "none";
+    });
+}"""
+"""Leaves of a section what its picture needs where it stands alone: heading, legend, chart and source. Room beside the
+chart comes from outside, for it keeps the width in which it was drawn."""
+
 PATIENCE = 60_000
 """Milliseconds until a chart must be drawn."""
 
@@ -59,15 +69,13 @@ def _csv(table: dict[str, Any]) -> bytes:
 
 
 def _bare(cell: Any) -> Any:
-    """A cell's value. A spreadsheet runs text that starts like a formula, and names come from strangers."""
+    """A cell's value."""
     value = cell["value"] if isinstance(cell, dict) else cell
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return value
+    return guarded(value) if isinstance(value, str) else value
 
 
 def as_png(page: Page, state: str = "") -> Iterator[tuple[str, bytes]]:
-    """(file name, picture) of each chart as the page first shows it, or in the state of a link's fragment.
+    """(file name, picture) of each section with a chart, as the page first shows it or in the state of a link.
 
     Raises HubstatsError when Playwright or a Chromium is missing, and says what to install.
     """
@@ -90,9 +98,8 @@ def as_png(page: Page, state: str = "") -> Iterator[tuple[str, bytes]]:
             opened.locator("html[data-drawn=true]").wait_for(state="attached", timeout=PATIENCE)
             for section in opened.locator("section:has(.chart)").all():
                 key = section.get_attribute("id") or "chart"
-                for number, chart in enumerate(section.locator(".chart").all(), 1):
-                    framed = chart.locator("xpath=..")
-                    yield f"{key}.png" if number == 1 else f"{key}-{number}.png", framed.screenshot()
+                section.evaluate(ALONE)
+                yield f"{key}.png", section.screenshot()
         except Error as error:
             raise HubstatsError(f"the charts could not be drawn: {str(error).splitlines()[0]}") from error
         finally:

@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from hubstats import __version__, charts
 from hubstats.errors import HubstatsError
-from hubstats.report import wording
+from hubstats.report import capabilities, wording
 from hubstats.report.claims import claims
 from hubstats.report.concentration import concentration
 from hubstats.report.counts import imports, sources
 from hubstats.report.findings import Finding, findings, headline
+from hubstats.report.history import history
 from hubstats.report.panel import Evidence, Panel, Row
-from hubstats.report.performance import frontier, history
+from hubstats.report.performance import frontier
 from hubstats.report.popularity import popularity
 from hubstats.report.questions import Question, not_known, questions
 from hubstats.report.recall import recall
+from hubstats.report.recommendation import recommend
 from hubstats.report.reconciliation import reconciliation
 from hubstats.report.simulation import results_path, simulation
 from hubstats.report.techniques import holdings, techniques
@@ -40,6 +42,7 @@ LONGEST_TEXT = 600
 MAKERS: tuple[Callable[[Evidence, Row], Panel], ...] = (
     popularity,
     frontier,
+    recommend,
     sources,
     reconciliation,
     trend,
@@ -78,7 +81,9 @@ def build(answers: Answers, source: str) -> Page:
     apart = (simulation(results_path()), holdings(evidence))
     found, asked = findings(evidence, charts.plain(source, 80)), questions(evidence, panels)
     title, unknown = headline(evidence), not_known(evidence)
-    data = _data(panels, apart, found, asked, title, unknown, charts.plain(source, 80), _made(evidence))
+    words = charts.plain(source, 80)
+    data = _data(panels, apart, found, asked, title, unknown, words, _made(evidence))
+    data["capabilities"] = _tidy(capabilities.for_script(evidence))
     return Page(_render(folder, prose, panels, apart, data), found, title, panels, data)
 
 

@@ -35,6 +35,9 @@ FULL = "full_finetuning"
 MOST_VIEWS = 10
 """Popularity counts offered in one chart."""
 
+MOST_TASKS = 6
+"""Benchmarks offered in one chart, published ones before our own of the same name."""
+
 LONGEST_ID = 400
 
 MOST_ROWS = 24
@@ -64,6 +67,8 @@ class Table:
     cards: list[list[dict[str, Any]]] | None = None
     choice: int | None = None
     """Column that a drop-down filters by."""
+    keys: list[str] | None = None
+    """Technique of each row: rows can be chosen by what techniques can do, and laid side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +163,8 @@ class Evidence:
     facts: dict[str, Row] = field(default_factory=dict)
     standings: list[Standing] = field(default_factory=list)
     contents: list[Row] = field(default_factory=list)
+    settings: polars.DataFrame = field(init=False)
+    capabilities: list[Row] = field(default_factory=list)
     _claims: list[Row] | None = None
 
     def __post_init__(self) -> None:
@@ -166,6 +173,8 @@ class Evidence:
         self.facts = {row["key"]: row for row in rows_of(self.answers.query("technique_facts"))}
         self.standings = standings(self.runs, self.answers.query("rerun_spread"))
         self.contents = rows_of(self.answers.query("file_contents"))
+        self.settings = self.answers.query("settings_with_costs")
+        self.capabilities = rows_of(self.answers.query("capabilities"))
 
     def claims(self) -> list[Row]:
         """Quoted figures about performance against the newest results."""
@@ -201,6 +210,14 @@ class Evidence:
         return max(found, key=lambda standing: (standing.metric == "accuracy", standing.runs), default=None)
 
 
+def further(number: int) -> Gap:
+    """Says that the page leaves out this many benchmarks: it is bounded, whatever the file holds."""
+    words = wording.counted(number, "further benchmark")
+    return Gap(
+        f"{words} of this file {'is' if number == 1 else 'are'} not on the page.", "hubstats query bench_results"
+    )
+
+
 def rows_of(frame: polars.DataFrame) -> list[Row]:
     """A frame's rows by column name."""
     return list(frame.iter_rows(named=True))
@@ -230,8 +247,12 @@ def sample_words(rows: Sequence[Row]) -> str | None:
     return None if kinds <= {"live", "published", None} else "imported from local files"
 
 
-def column(name: str, label: str, *, number: bool = False, title: str = "") -> dict[str, Any]:
-    return {"name": name, "label": label, "number": number, "title": title}
+def column(
+    name: str, label: str, *, number: bool = False, title: str = "", hidden: bool = False, group: str = ""
+) -> dict[str, Any]:
+    """A column of a table: its name in links and files, and its heading. A hidden one is shown when chosen."""
+    made = {"name": name, "label": label, "number": number, "title": title}
+    return made | ({"hidden": True} if hidden else {}) | ({"group": group} if group else {})
 
 
 def cell(shown: str | None, value: Any, id: str | None = None) -> Any:

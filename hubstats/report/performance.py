@@ -1,4 +1,4 @@
-"""Published and own results: score against memory, and what has been superseded."""
+"""Published and own results: the score of each run against what it cost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,20 @@ from typing import Any
 from hubstats import charts
 from hubstats.report import wording
 from hubstats.report.pair_chances import pair_chances
-from hubstats.report.panel import MOST_ROWS, Evidence, Gap, Panel, Row, Table, View, cell, column, rows_of, source_line
+from hubstats.report.panel import (
+    MOST_TASKS,
+    Evidence,
+    Gap,
+    Panel,
+    Row,
+    Table,
+    View,
+    cell,
+    column,
+    further,
+    rows_of,
+    source_line,
+)
 from hubstats.report.standing import OWN, Standing
 from hubstats.store import read_input
 
@@ -21,9 +34,6 @@ MOST_RUNS = 400
 MOST_MARKS = 1_000
 """Runs in all charts together, unless that left fewer than FEWEST_RUNS for one."""
 FEWEST_RUNS = 80
-
-MOST_AGAIN = 200
-"""Experiments run again in one table, those that moved most."""
 
 
 def frontier(evidence: Evidence, prose: Row) -> Panel:
@@ -39,6 +49,9 @@ def frontier(evidence: Evidence, prose: Row) -> Panel:
         for row in rows:
             groups.setdefault((row["task"], row["model_id"] or ""), []).append(row)
         tasks = [task for task, _ in groups]
+        if len(groups) > MOST_TASKS:
+            missing.append(further(len(groups) - MOST_TASKS))
+        groups = dict(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))[:MOST_TASKS])
         most = max(FEWEST_RUNS, min(MOST_RUNS, MOST_MARKS // (len(origins) * max(len(groups), 1))))
         for (task, model), members in sorted(groups.items()):
             kept = _bounded(
@@ -146,6 +159,7 @@ def _frontier_view(
             "yes" if row["on_frontier"] else "no",
             _chance_cell(row["probability"]),
             *_costs_of(current.get(_key(row), {})),
+            *_settings_of(current.get(_key(row), {})),
         ]
         for row in rows
     ]
@@ -159,6 +173,13 @@ def _frontier_view(
         column("time", "Training", number=True),
         column("size", "Checkpoint", number=True),
         column("parameters", "Trained parameters", number=True),
+        column("forgetting", "Forgetting", number=True, title="rise of the loss on unrelated text"),
+        column("learning_rate", "Learning rate", number=True),
+        column("rank", "Rank", number=True),
+        column("seed", "Seed", number=True),
+        column("run_on", "Run on"),
+        column("peft", "PEFT"),
+        column("hardware", "Hardware"),
     ]
     scatter = "nothing was repeated in this file: how far runs scatter is not known"
     if noise:
@@ -245,126 +266,20 @@ def _costs_of(run: Row) -> list[Any]:
     ]
 
 
-def since(evidence: Evidence) -> str | None:
-    """Date of the publication whose figures are in the file: then. ISO."""
-    days = [wording.day(row["as_of"]) for row in evidence.shares if row["origin"] == "published" and row["as_of"]]
-    return min(days, default=None)
-
-
-def superseded(evidence: Evidence, task: str | None = None) -> list[tuple[Row, Row]]:
-    """(then, now) of each experiment whose result changed since the publication."""
-    date = since(evidence)
-    pairs = []
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows_of(evidence.answers.query("published_history")):
-        if row["created_at"] is not None and (task is None or row["task"] == task):
-            groups.setdefault((row["task"], row["experiment"]), []).append(row)
-    for rows in groups.values():
-        now = next((row for row in reversed(rows) if row["is_current"]), None)
-        earlier = [
-            row for row in rows if not row["is_current"] and (date is None or wording.day(row["created_at"]) <= date)
-        ]
-        if now is not None and earlier and earlier[-1]["created_at"] < now["created_at"]:
-            pairs.append((earlier[-1], now))
-    return sorted(pairs, key=lambda pair: pair[1]["accuracy"] - pair[0]["accuracy"])
-
-
-def history(evidence: Evidence, prose: Row) -> Panel:
-    """Results that stood when the publication appeared against those that stand now: a view a task."""
-    views = []
-    pairs = superseded(evidence)
-    date = since(evidence)
-    for task in sorted({now["task"] for _, now in pairs}):
-        members = [pair for pair in pairs if pair[1]["task"] == task]
-        chosen = sorted(members, key=_moved)[:MOST_ROWS]
-        chosen.sort(key=lambda pair: -pair[1]["accuracy"])
-        steps = [
-            charts.Step(
-                label=_setting(evidence, now),
-                start=then["accuracy"] * 100,
-                end=now["accuracy"] * 100,
-                hover=f"<b>{charts.safe(now['experiment'], 60)}</b><br>"
-                f"{then['accuracy'] * 100:.1f} on {wording.day(then['created_at'])}<br>"
-                f"{now['accuracy'] * 100:.1f} on {wording.day(now['created_at'])}",
-                family=evidence.family(now["technique"]),
-            )
-            for then, now in chosen
-        ]
-        table = [
-            [
-                charts.plain(now["experiment"], 120),
-                charts.plain(evidence.name(now["technique"]), 120),
-                cell(f"{then['accuracy'] * 100:.1f}", then["accuracy"]),
-                wording.day(then["created_at"]),
-                cell(f"{now['accuracy'] * 100:.1f}", now["accuracy"]),
-                wording.day(now["created_at"]),
-                cell(wording.points(now["accuracy"] - then["accuracy"]), now["accuracy"] - then["accuracy"]),
-                None if then["memory"] is None else cell(wording.gigabytes(then["memory"]), then["memory"]),
-                None if now["memory"] is None else cell(wording.gigabytes(now["memory"]), now["memory"]),
-            ]
-            for then, now in sorted(members, key=_moved)[:MOST_AGAIN]
-        ]
-        columns = [
-            column("experiment", "Experiment"),
-            column("technique", "Technique"),
-            column("then", "Then", number=True),
-            column("then_on", "Run on"),
-            column("now", "Now", number=True),
-            column("now_on", "Run on"),
-            column("change", "Change", number=True),
-            column("memory_then", "Memory then", number=True),
-            column("memory_now", "Memory now", number=True),
-        ]
-        figure = charts.pairs(
-            steps,
-            charts.Header(
-                x="Score \N{MULTIPLICATION SIGN} 100", alt=f"{len(steps)} experiments on {task}, score then and now."
-            ),
-            start=f"stood on {date}" if date else "before",
-            end="stands now",
-        )
-        line = source_line(
-            "published_history",
-            f"n = {wording.counted(len(members), 'experiment')} run again"
-            + (f", the {len(steps)} that moved most" if len(steps) < len(members) else ""),
-            f"runs of {wording.days([now['created_at'] for _, now in members])}",
-            wording.source_words(str(members[0][1]["origin"])),
-        )
-        views.append(
-            View(line, (task,), figure, Table(f"history-{task}", f"Results on {task} then and now", columns, table))
-        )
-    missing: tuple[Gap, ...] = ()
-    if not views:
-        missing = (
-            Gap(
-                "Earlier versions of the published results are not in this file.",
-                "hubstats import --kind published PATH",
-                "with a git repository of PEFT as PATH",
-            ),
-        )
-    return Panel(
-        "history",
-        prose["short"],
-        prose["heading"],
-        (),
-        prose["note"] if views else "",
-        missing,
-        ("Task",),
-        tuple(views),
-    )
-
-
-def _moved(pair: tuple[Row, Row]) -> tuple[float, str]:
-    """Sort key: the largest change first."""
-    then, now = pair
-    return -abs(now["accuracy"] - then["accuracy"]), now["experiment"]
-
-
-def _setting(evidence: Evidence, row: Row) -> str:
-    words = str(row["experiment"]).rpartition("/")[2]
-    for prefix in ("llama-3.2-3B-", "flux2-klein-"):
-        words = words.removeprefix(prefix)
-    return f"{charts.short(evidence.name(row['technique']))} {words}"
+def _settings_of(run: Row) -> list[Any]:
+    """Cells of forgetting, learning rate, rank, seed, day, version and hardware."""
+    forgetting, rate, day = run.get("forgetting"), run.get("learning_rate"), run.get("created_at")
+    return [
+        None if forgetting is None else cell(f"{forgetting:.2g}", forgetting),
+        None if rate is None else cell(f"{rate:g}", rate),
+        run.get("rank"),
+        run.get("seed"),
+        None if day is None else wording.day(day),
+        *(
+            None if run.get(name) is None else charts.plain(str(run[name]), 60)
+            for name in ("peft_version", "accelerator")
+        ),
+    ]
 
 
 def _half_width(row: Row) -> float:
@@ -381,4 +296,7 @@ def _quantile(degrees: int | None) -> float:
 
 
 def _chance_cell(chance: float | None) -> Any:
-    return None if chance is None else cell(f"{chance:.0%}", chance)
+    if chance is None:
+        return None
+    # Of so many draws all may be on it, and the chance is still not 1.
+    return cell("over 99%" if chance > 0.99 else f"{chance:.0%}", chance)

@@ -9,6 +9,7 @@ from typing import Any
 from hubstats import charts
 from hubstats.report import wording
 from hubstats.report.panel import (
+    MOST_TASKS,
     MOST_VIEWS,
     Evidence,
     Gap,
@@ -20,6 +21,7 @@ from hubstats.report.panel import (
     cell,
     column,
     count_words,
+    further,
     range_of,
     sample_words,
     share_cell,
@@ -49,13 +51,16 @@ def popularity(evidence: Evidence, prose: Row) -> Panel:
     if not tasks:
         missing.append(Gap("No fine-tuning results are in this file.", "hubstats crawl snapshot"))
     elif not any(standing.own for standing in tasks):
-        missing.append(Gap("All runs shown are published ones: this file holds no runs of our own yet."))
+        text = "All runs shown are published ones: this file holds no runs of our own."
+        missing.append(Gap(text, "hubstats bench run", "then hubstats import --kind published bench/results"))
     views, lead = [], []
     by_task: dict[str, list[Standing]] = {}
     for standing in tasks:
         by_task.setdefault(standing.task, []).append(standing)
+    if len(by_task) > MOST_TASKS:
+        missing.append(further(len(by_task) - MOST_TASKS))
     for key in counts:
-        for task, found in by_task.items():
+        for task, found in list(by_task.items())[:MOST_TASKS]:
             views.append(_against(evidence, key, task, found))
     if counts and tasks:
         lead.append(_ahead_sentence(evidence, counts[0], tasks[0]))
@@ -157,7 +162,7 @@ def _measures(found: Sequence[Standing]) -> list[charts.Axis]:
     score = charts.Axis(
         "score",
         "score against LoRA",
-        f"Best score minus plain LoRA\N{RIGHT SINGLE QUOTATION MARK}s best, {unit}",
+        f"Best score on {charts.plain(found[0].task, 40)} minus plain LoRA\N{RIGHT SINGLE QUOTATION MARK}s, {unit}",
         "more",
         zero_line=True,
         floor=FLOOR,

@@ -12,8 +12,8 @@ from urllib.parse import quote
 from hubstats import charts
 from hubstats.report import wording
 from hubstats.report.findings import rivals, used
+from hubstats.report.history import since, superseded
 from hubstats.report.panel import Evidence, Panel, Row, slug, subjects, upper_limit
-from hubstats.report.performance import since, superseded
 from hubstats.report.standing import ASKED, OWN, REFERENCE
 
 CARD = 12e9
@@ -50,8 +50,8 @@ def questions(evidence: Evidence, panels: Sequence[Panel]) -> tuple[Question, ..
             "fits",
             "What fits in 12 GB?",
             _fits(evidence),
-            _link("recommend", memory="12GB") if "recommend" in shown else _fits_link(evidence),
-            "bench_results",
+            _link("recommend", memory="12") if "recommend" in shown else _fits_link(evidence),
+            "bench_results, settings_with_costs",
         ),
         Question("loha", "Who really uses LoHa?", _who(evidence), _link("sources", technique=ASKED), "all_shares"),
         Question(

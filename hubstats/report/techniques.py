@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from hubstats import charts
-from hubstats.report import wording
+from hubstats.report import capabilities, wording
+from hubstats.report.cards import Cards
 from hubstats.report.panel import (
+    MOST_VIEWS,
     Evidence,
     Gap,
     Key,
@@ -19,15 +20,19 @@ from hubstats.report.panel import (
     column,
     sample_words,
     share_cell,
-    share_words,
     source_line,
     subjects,
 )
-from hubstats.report.standing import Result, Standing
+from hubstats.report.standing import REFERENCE, Result, Standing
+from hubstats.techniques.capabilities import CAPABILITIES
 
-SHARE_COLUMNS = 3
-_ARXIV = re.compile(r"\d{4}\.\d{4,5}\Z")
-_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+SHARE_COLUMNS = 2
+"""Popularity counts shown at first; the others when chosen."""
+MOST_BENCHMARKS = 8
+SHOWN = ("merge", "quantised", "to_lora")
+"""Capabilities shown at first."""
+MOST_TECHNIQUES = 400
+"""Rows: a registry is far smaller; a file may hold anything."""
 
 
 def techniques(evidence: Evidence, prose: Row) -> Panel:
@@ -40,62 +45,90 @@ def techniques(evidence: Evidence, prose: Row) -> Panel:
             prose["heading"],
             missing=(Gap("The technique registry is not in this file.", "hubstats crawl snapshot"),),
         )
-    counts = evidence.counts()[:SHARE_COLUMNS]
+    counts = evidence.counts()[:MOST_VIEWS]
     shares = {key: _with_variants(evidence, key) for key in counts}
-    standing = evidence.published()
-    results = {} if standing is None else {result.key: result for result in standing.results}
+    main = evidence.published() or next(iter(evidence.standings), None)
+    others = [standing for standing in evidence.standings if standing is not main]
+    # Our own runs stand beside the published ones; further tasks when chosen.
+    benchmarks = sorted(([main] if main else []) + others, key=lambda one: (one is not main, not one.own))
+    results = [{result.key: result for result in standing.results} for standing in benchmarks[:MOST_BENCHMARKS]]
     best = shares[counts[0]] if counts else {}
     facts.sort(
         key=lambda fact: (
             -(best[fact["key"]]["share"] if fact["key"] in best else -1),
-            -_score(results.get(fact["key"])),
+            -(results[0][fact["key"]].score if results and fact["key"] in results[0] else -1.0),
             fact["name"],
         )
     )
+    facts = facts[:MOST_TECHNIQUES]
     columns = [
         column("technique", "Technique"),
+        *(_share_column(key, number) for number, key in enumerate(counts)),
+        *(one for number, standing in enumerate(benchmarks[:MOST_BENCHMARKS]) for one in _columns(standing, number)),
         *(
-            column(
-                "share_" + "_".join(key),
-                f"{wording.source_words(key[0])} {key[1]}",
-                number=True,
-                title=wording.rule_words(key[2]),
-            )
-            for key in counts
+            column(one.key, one.name, title=one.meaning, hidden=one.key not in SHOWN, group="What it can do")
+            for one in CAPABILITIES
+            if evidence.capabilities
         ),
     ]
-    if standing is not None:
-        columns += [
-            column("score", f"{standing.task}", number=True, title="score of the best current setting"),
-            column("difference", "To LoRA", number=True, title="points; best setting against best setting"),
-            column("place", "Against LoRA"),
-            column("memory", "Peak memory", number=True),
-            column("time", "Training", number=True),
-            column("size", "Checkpoint", number=True),
-            column("settings", "Settings run", number=True),
-        ]
+    choice = len(columns)
+    about = "About it"
     columns += [
-        column("family", "Family"),
-        column("kind", "Kind"),
-        column("since", "In PEFT since"),
-        column("paper", "Paper"),
+        column("family", "Family", group=about),
+        column("kind", "Kind", group=about, hidden=True),
+        column("since", "In PEFT since", group=about, hidden=True),
+        column("paper", "Paper", group=about),
     ]
+    answers = capabilities.answers_of(evidence)
     rows = [
-        _row(fact, [shares[key].get(fact["key"]) for key in counts], results.get(fact["key"]), standing)
+        [
+            charts.plain(fact["name"], 120),
+            *(share_cell(shares[key].get(fact["key"])) for key in counts),
+            *(
+                one
+                for standing, found in zip(benchmarks, results, strict=False)
+                for one in _cells(standing, found.get(fact["key"]))
+            ),
+            *(
+                capabilities.cell_words(answers.get(fact["key"], {}).get(one.key))
+                for one in CAPABILITIES
+                if evidence.capabilities
+            ),
+            fact["family"],
+            fact["kind"],
+            fact["since"],
+            cell(f"arXiv:{fact['paper']}", fact["paper"]) if fact["paper"] else None,
+        ]
         for fact in facts
     ]
-    cards = [_card(evidence, fact, standing, results.get(fact["key"])) for fact in facts]
-    used = [row for key in counts for row in evidence.of(key)]
+    cards = Cards(evidence)
+    used = [row for key in counts[:SHARE_COLUMNS] for row in evidence.of(key)]
     line = source_line(
-        "technique_share, bench_results, technique_facts",
+        "technique_share, bench_results, capabilities, technique_facts",
         f"n = {len(rows)} techniques"
-        + "".join(f"; {wording.source_words(key[0])} {subjects(evidence.of(key)):,} {key[1]}" for key in counts),
+        + "".join(
+            f"; {wording.source_words(key[0])} {subjects(evidence.of(key)):,} {key[1]}"
+            for key in counts[:SHARE_COLUMNS]
+        ),
         f"popularity as of {wording.days([row['as_of'] for row in used])}" if used else "no popularity count",
-        f"{wording.source_words(standing.origin)}, runs of {wording.days(standing.dates)}" if standing else None,
+        f"{wording.source_words(main.origin)}, runs of {wording.days(main.dates)}" if main else None,
+        f"capabilities asked of {capabilities.asked_words(evidence)}" if evidence.capabilities else None,
         sample_words(used),
     )
-    table = Table("techniques", "All techniques", columns, rows, cards, choice=len(columns) - 4)
-    return Panel("techniques", prose["short"], prose["heading"], (), prose["note"], (), (), (View(line, table=table),))
+    table = Table(
+        "techniques",
+        "All techniques",
+        columns,
+        rows,
+        [cards.card(fact) for fact in facts],
+        choice=choice,
+        keys=[charts.plain(fact["key"], 60) for fact in facts],
+    )
+    missing = [] if counts else [Gap("No popularity count is in this file.", "hubstats crawl snapshot")]
+    if not benchmarks:
+        missing.append(Gap("No fine-tuning results are in this file.", "hubstats crawl snapshot"))
+    view = View(line, table=table)
+    return Panel("techniques", prose["short"], prose["heading"], (), prose["note"], tuple(missing), (), (view,))
 
 
 def _with_variants(evidence: Evidence, key: Key) -> dict[str, Row]:
@@ -105,67 +138,64 @@ def _with_variants(evidence: Evidence, key: Key) -> dict[str, Row]:
     return overlay | {row["technique"]: row for row in evidence.of(key)}
 
 
-def _score(result: Result | None) -> float:
-    return -1.0 if result is None else result.score
-
-
-def _row(fact: Row, shares: list[Row | None], result: Result | None, standing: Standing | None) -> list[Any]:
-    cells: list[Any] = [charts.plain(fact["name"], 120), *(share_cell(row) for row in shares)]
-    if standing is not None and result is None:
-        cells += [None] * 7
-    elif standing is not None and result is not None:
-        lora = result.key == "lora"
-        cells += [
-            cell(wording.score(result.score, standing.metric), result.score),
-            None if lora else cell(wording.points(result.difference), result.difference),
-            None if lora or result.place == "unknown" else {"tied": "level"}.get(result.place, result.place),
-            None if result.memory is None else cell(wording.gigabytes(result.memory), result.memory),
-            None if result.time is None else cell(wording.minutes(result.time), result.time),
-            None if result.size is None else cell(wording.megabytes(result.size), result.size),
-            result.settings,
-        ]
-    paper = cell(f"arXiv:{fact['paper']}", fact["paper"]) if fact["paper"] else None
-    return [*cells, fact["family"], fact["kind"], fact["since"], paper]
-
-
-def _card(evidence: Evidence, fact: Row, standing: Standing | None, result: Result | None) -> list[dict[str, Any]]:
-    blocks: list[dict[str, Any]] = []
-    shares = [
-        f"{share_words(row)}: {wording.source_words(row['source'])}, "
-        f"{wording.counted_words(row['measure'], row['rule'])} ({wording.day(row['as_of'])})"
-        for row in evidence.shares
-        if row["technique"] == fact["key"]
-    ]
-    blocks.append(
-        {
-            "title": "Popularity",
-            "lines": [charts.plain(line, 200) for line in shares] or ["not counted by any source in this file"],
-        }
+def _share_column(key: Key, number: int) -> dict[str, Any]:
+    return column(
+        "share_" + "_".join(key),
+        f"{wording.source_words(key[0])} {key[1]}",
+        number=True,
+        title=wording.rule_words(key[2]),
+        hidden=number >= SHARE_COLUMNS,
+        group="How popular",
     )
-    if standing is not None and result is not None:
-        margin = (
-            "" if result.margin is None or result.key == "lora" else f" \N{PLUS-MINUS SIGN}{result.margin * 100:.1f}"
-        )
-        lines = [
-            f"{wording.score(result.score, standing.metric)} on {standing.task}, "
-            f"{wording.points(result.difference)}{margin} points to plain LoRA",
-            f"best of {wording.counted(result.settings, 'setting')}: {charts.plain(result.experiment, 100)}",
-            f"run on {wording.day(result.created_at)}, {wording.source_words(standing.origin)}",
-        ]
-    else:
-        lines = ["no published run on this page's main task"]
-    blocks.append({"title": "Performance", "lines": lines})
-    about = [f"{fact['family']}, {fact['kind']}" + (f" of {evidence.name(fact['parent'])}" if fact["parent"] else "")]
-    if fact["note"]:
-        about.append(charts.plain(fact["note"], 300))
-    about_block: dict[str, Any] = {"title": "What it is", "lines": about}
-    if fact["paper"] and _ARXIV.match(fact["paper"]):
-        about_block["arxiv"] = fact["paper"]
-    blocks.append(about_block)
-    config = fact["config_class"]
-    if config and _IDENTIFIER.match(config) and fact["kind"] in ("method", "variant"):
-        blocks.append({"title": "In code", "lines": [f"from peft import {config}, get_peft_model"], "code": True})
-    return blocks
+
+
+def _columns(standing: Standing, number: int) -> list[dict[str, Any]]:
+    """Columns of one benchmark; those of the first are named without it."""
+    whose = "our own" if standing.own else "published"
+    task = charts.plain(standing.task, 40)
+    prefix = "" if number == 0 else f"{standing.origin}_{standing.task}_"
+    group = f"{task}, {whose}"
+    ours = standing.own
+
+    def made(name: str, label: str, *, numeric: bool = True, hidden: bool = False, title: str = "") -> dict[str, Any]:
+        usual = number == 0 or (ours and name in ("score", "difference"))
+        heading = label if number == 0 or name == "score" else f"{label}, {group}"
+        return column(
+            charts.plain(prefix + name, 80), heading, number=numeric, title=title, hidden=hidden or not usual,
+            group=group,
+        )  # fmt: skip
+
+    named = task if number == 0 and not ours else group
+    return [
+        made("score", named, title=f"score of the best current setting, {whose}"),
+        made("difference", "To LoRA", title="points; best setting against best setting"),
+        made("margin", "\N{PLUS-MINUS SIGN}", title="half width of the 95% interval of the difference", hidden=True),
+        made("place", "Against LoRA", numeric=False),
+        made("memory", "Peak memory"),
+        made("time", "Training"),
+        made("size", "Checkpoint"),
+        made("parameters", "Trained parameters", hidden=True),
+        made("forgetting", "Forgetting", hidden=True, title="rise of the loss on unrelated text"),
+        made("settings", "Settings run"),
+    ]
+
+
+def _cells(standing: Standing, result: Result | None) -> list[Any]:
+    if result is None:
+        return [None] * 10
+    lora = result.key == REFERENCE
+    return [
+        cell(wording.score(result.score, standing.metric), result.score, result.run_id),
+        None if lora else cell(wording.points(result.difference), result.difference),
+        None if lora or result.margin is None else cell(f"{result.margin * 100:.1f}", result.margin),
+        None if lora or result.place == "unknown" else {"tied": "level"}.get(result.place, result.place),
+        None if result.memory is None else cell(wording.gigabytes(result.memory), result.memory),
+        None if result.time is None else cell(wording.minutes(result.time), result.time),
+        None if result.size is None else cell(wording.megabytes(result.size), result.size),
+        None if result.parameters is None else cell(wording.millions(result.parameters), result.parameters),
+        None if result.forgetting is None else cell(f"{result.forgetting:.2g}", result.forgetting),
+        result.settings,
+    ]
 
 
 def holdings(evidence: Evidence) -> Panel:

@@ -8,6 +8,7 @@ from typing import Any
 from hubstats import charts
 from hubstats.report import wording
 from hubstats.report.panel import (
+    PREFERRED,
     Evidence,
     Gap,
     Panel,
@@ -42,6 +43,7 @@ def trend(evidence: Evidence, prose: Row) -> Panel:
     """How each technique's share moved: a view for each technique, source and rule, by month and by version."""
     events = rows_of(evidence.answers.query("events"))
     views: list[View] = []
+    order = {source: place for place, source in enumerate(dict.fromkeys(key[0] for key in PREFERRED))}
     seen = False
     for technique in _candidates(evidence):
         for rule in RULES:
@@ -53,7 +55,7 @@ def trend(evidence: Evidence, prose: Row) -> Panel:
                 for row in rows_of(evidence.answers.query(query, **asked)):
                     groups.setdefault(row["source"], []).append(row)
                 seen = seen or bool(groups)
-                for source, rows in groups.items():
+                for source, rows in sorted(groups.items(), key=lambda group: order.get(group[0], len(order))):
                     if _enough(rows, FEWEST_MONTHS if kind == KINDS[0] else FEWEST_VERSIONS):
                         picks = (evidence.name(technique), f"{wording.source_words(source)}, {RULES[rule]}", kind)
                         make = _by_month if kind == KINDS[0] else _by_version

@@ -17,6 +17,9 @@ from typing import Protocol, runtime_checkable
 
 from hubstats.errors import ConfigError
 from hubstats.records import Page, SourceOptions, Subject
+from hubstats.sources._forecast import Ask, Forecast, Held
+
+__all__ = ["Ask", "Forecast", "Held", "Notify", "SampledSource", "Source", "discover", "open_source", "require"]
 
 Notify = Callable[[str], None]
 """Takes one line for the person waiting: 'hub: quota used up, next window in 212 s'."""
@@ -55,6 +58,15 @@ class SampledSource(Source, Protocol):
 
     def files(self, subjects: Iterable[Subject]) -> Iterator[Page]:
         """Pages with the wanted files of each subject, in any order, one request per file."""
+        ...
+
+
+@runtime_checkable
+class BulkSource(Source, Protocol):
+    """A source whose pages hold frames, hub_model and model_card row by row for the same repositories."""
+
+    def clean(self, text: str) -> str:
+        """The text of a card as it is kept and judged, from that in a frame."""
         ...
 
 

@@ -36,6 +36,8 @@ CAP = 1000
 FILES_PER_SLICE = 50
 FEWEST_SLICES = 48
 """Ranges of under 1,000 bytes where most files are: wider ones have been seen to leave files out."""
+MOST_SEARCHES = 400
+"""Of one query, and one more for every five files of the sample: a class of few files scattered wide is given up."""
 MOST_PARTS = 16
 """Parts an overfull slice is cut into at once."""
 
@@ -120,7 +122,7 @@ class Walk:
 
     def ended(self, sample: int) -> bool:
         """The sample is full, the query is read to its end, or reading on is not worth the requests."""
-        return self.exhausted() or self.taken >= sample or self.requests >= 400 + sample // 5
+        return self.exhausted() or self.taken >= sample or self.requests >= MOST_SEARCHES + sample // 5
 
     def save(self) -> str:
         return json.dumps(asdict(self))

@@ -13,12 +13,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from hubstats.records import Failure, FileStatus, HubModel, ModelCard, Record
+from hubstats.records import Failure, HubModel
 from hubstats.sources import _fields as fields
 from hubstats.sources._hub_rows import RELATIONS
 from hubstats.sources._repository_files import BYTE_CAPS, CARD, CONFIG, MOST_WEIGHT_FILES, WEIGHT_ENDINGS
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 CARD_CAP = BYTE_CAPS[CARD]
 """Bytes of a card that are kept."""
 MOST_TAGS = 500
+MOST_ID = 300
+"""Characters of a repository's id."""
+_SPACES = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+"""What Python's strip() takes off."""
 
 NAMES = {
     "model_id": ("modelId", "id"),
@@ -53,6 +58,10 @@ TEXTS = ("model_id", "author", "library_name", "pipeline_tag", "card")
 NUMBERS = ("downloads", "likes")
 TIMES = ("created_at", "last_modified")
 FLAGS = ("gated", "disabled")
+
+
+SEEN = {"hub_model": "seen_at", "model_card": "fetched_at"}
+"""The column of each table that says when the row was seen."""
 
 
 class Unusable(ValueError):
@@ -87,7 +96,9 @@ def layout(schema: pl.Schema) -> Layout:
             if name not in schema or schema[name] == pl.Null:
                 continue
             try:
-                readings.append(_reading(ours, pl.col(name), schema[name]))
+                # The text of cards is what takes time: it is left as it is until a card is wanted (see `clean`).
+                whole = ours == "card" and schema[name] == pl.String
+                readings.append(pl.col(name) if whole else _reading(ours, pl.col(name), schema[name]))
             except Unusable as error:
                 unusable.append((name, str(error)))
                 continue
@@ -169,7 +180,8 @@ def _files(names: pl.Expr) -> dict[str, pl.Expr]:
 
 @dataclass
 class Rows:
-    """Turns rows into records. `bad` counts, per column, values that were no such thing and were left empty."""
+    """Turns the rows of a file into those of the store's tables. `bad` counts, per column, values that were no such
+    thing and were left empty."""
 
     source: str
     subject: str
@@ -177,71 +189,101 @@ class Rows:
     seen_at: datetime | None
     bad: Counter[str]
 
-    def records(self, frame: pl.DataFrame, first: int) -> Iterator[Record]:
-        """The records of a frame whose first row is number `first` of the file."""
-        has_text = "card" in frame.columns
-        for number, row in enumerate(frame.iter_rows(named=True), first):
-            model_id = (row["model_id"] or "").strip()
-            if not model_id or len(model_id) > 300:
-                why = "the row has no modelId or id" if not model_id else "its id is longer than any repository's"
-                yield Failure(self.source, self.subject, f"row {number}", "no_id", f"{why}; it is left out")
-                continue
-            yield self._model(model_id, row, has_text)
-            if has_text:
-                yield self._card(model_id, row["card"], row["card_bytes"])
+    def tables(self, frame: pl.DataFrame, first: int) -> tuple[dict[str, pl.DataFrame], list[Failure]]:
+        """Rows of hub_model, and of model_card where the file has cards, of a frame whose first row is number `first`
+        of the file; and what could not be used. The text of a card is as it stands in the file (see `clean`)."""
+        import polars as pl
 
-    def _model(self, model_id: str, row: dict[str, Any], has_text: bool) -> HubModel:
-        tags = self._tags(row.get("tags"))
-        base, relation = _base(row, tags)
-        has_card, has_config, weights = row.get("has_card"), row.get("has_adapter_config"), row.get("weight_files")
-        if isinstance(row.get("siblings"), str):
-            files = self._siblings(row["siblings"])
-            if files is not None:
-                has_card, has_config, weights = CARD in files, CONFIG in files, _weights(files)
-        if has_card is None and has_text:
-            has_card = row["card"] is not None
-        return HubModel(
-            source=self.source,
-            model_id=model_id,
-            author=row.get("author") or (model_id.split("/", 1)[0] if "/" in model_id else None),
-            created_at=self._time(row.get("created_at"), "created_at"),
-            last_modified=self._time(row.get("last_modified"), "last_modified"),
-            downloads=row.get("downloads"),
-            likes=row.get("likes"),
-            tags=tags,
-            library_name=row.get("library_name"),
-            pipeline_tag=row.get("pipeline_tag"),
-            base_model=base,
-            base_model_relation=relation,
-            gated=_flag(row.get("gated")),
-            disabled=_flag(row.get("disabled")),
-            has_card=has_card,
-            has_adapter_config=has_config,
-            weight_files=None if weights is None else tuple(weights),
-            seen_at=self.seen_at,
+        ids = frame["model_id"].fill_null("").str.strip_chars(_SPACES)
+        usable = (ids != "") & (ids.str.len_chars() <= MOST_ID)
+        failures = [self._no_id(first + number, ids[number]) for number in usable.not_().arg_true().to_list()]
+        # The last of two rows with one id counts.
+        frame = frame.with_columns(model_id=ids)
+        if failures:
+            frame = frame.filter(usable)
+        if frame["model_id"].n_unique() < len(frame):
+            frame = frame.unique("model_id", keep="last", maintain_order=True)
+        tables = {"hub_model": self._models(frame)}
+        if "card" in frame.columns:
+            tables["model_card"] = self._cards(frame)
+        seen = None if self.seen_at is None else self.seen_at.replace(tzinfo=None)
+        when = pl.lit(seen, dtype=pl.Datetime("us"))
+        tables = {
+            name: table.select(pl.lit(self.source).alias("source"), pl.all(), when.alias(SEEN[name]))
+            for name, table in tables.items()
+        }
+        return tables, failures
+
+    def _no_id(self, number: int, model_id: str) -> Failure:
+        why = "its id is longer than any repository's" if model_id else "the row has no modelId or id"
+        return Failure(self.source, self.subject, f"row {number}", "no_id", f"{why}; it is left out")
+
+    def _models(self, frame: pl.DataFrame) -> pl.DataFrame:
+        import polars as pl
+
+        kinds = _hub_model()
+        made = {name: frame[name] for name in kinds if name in frame.columns}
+        for name in TIMES:
+            if name in made:
+                made[name] = self._times(made[name], name)
+        made["tags"] = (
+            self._tags(frame["tags"]) if "tags" in frame.columns else _same([], len(frame), pl.List(pl.String))
+        )
+        made["base_model"], made["base_model_relation"] = self._bases(frame, made["tags"])
+        for name in FLAGS:
+            if name in made and made[name].dtype == pl.String:
+                made[name] = pl.Series(list(map(_flag, made[name])), dtype=pl.Boolean)
+        if "siblings" in frame.columns:
+            made |= self._siblings(frame["siblings"])
+        owners = made["model_id"].str.extract(r"(?s)\A([^/]*)/")
+        authors = made.get("author", _same(None, len(frame), pl.String))
+        made["author"] = authors.replace("", None).fill_null(owners)
+        if "card" in frame.columns:
+            known = made.get("has_card", _same(None, len(frame), pl.Boolean))
+            made["has_card"] = known.fill_null(frame["card"].is_not_null())
+        return pl.DataFrame(
+            [
+                made[name].cast(kind).alias(name) if name in made else _same(None, len(frame), kind).alias(name)
+                for name, kind in kinds.items()
+            ]
         )
 
-    def _card(self, model_id: str, text: str | None, size: int | None) -> ModelCard:
-        status: FileStatus = "ok"
-        detail = None
-        if text is None:
-            status, detail = "missing", "the dump has no card for it"
-        elif size is not None and size > CARD_CAP:
-            text = text.encode()[:CARD_CAP].decode("utf-8", "ignore")
-            status, detail = "too_large", f"{size} bytes; the first {CARD_CAP} are kept"
-        return ModelCard(self.source, model_id, status, text, size, detail=detail, fetched_at=self.seen_at)
+    def _cards(self, frame: pl.DataFrame) -> pl.DataFrame:
+        import polars as pl
 
-    def _time(self, value: object, column: str) -> datetime | None:
-        if value is None or isinstance(value, datetime):
-            return value
-        parsed = fields.moment({"": value}, "")
-        self.bad[column] += parsed is None
-        return parsed
+        size = pl.col("card_bytes")
+        large = size > CARD_CAP
+        return frame.select(
+            "model_id",
+            pl.when(pl.col("card").is_null()).then(pl.lit("missing")).when(large).then(pl.lit("too_large"))
+            .otherwise(pl.lit("ok")).alias("status"),
+            pl.col("card").alias("text"),
+            size.cast(pl.Int64).alias("bytes"),
+            pl.lit(None, dtype=pl.String).alias("etag"),
+            pl.when(pl.col("card").is_null()).then(pl.lit("the dump has no card for it"))
+            .when(large).then(pl.format(f"{{}} bytes; the first {CARD_CAP} are kept", size)).alias("detail"),
+            pl.lit(None, dtype=pl.Datetime("us")).alias("listed_version"),
+        )  # fmt: skip
 
-    def _tags(self, value: object) -> tuple[str, ...]:
-        if isinstance(value, list):
-            return tuple(tag for tag in value if tag)
-        if not isinstance(value, str) or not value.strip():
+    def _times(self, values: pl.Series, column: str) -> pl.Series:
+        import polars as pl
+
+        if values.dtype == pl.String:
+            parsed = [None if value is None else fields.moment({"": value}, "") for value in values]
+            self.bad[column] += sum(time is None for time in parsed) - values.null_count()
+            values = pl.Series(parsed, dtype=pl.Datetime("us", "UTC"))
+        return values.dt.replace_time_zone(None)
+
+    def _tags(self, values: pl.Series) -> pl.Series:
+        import polars as pl
+
+        if values.dtype == pl.String:
+            return pl.Series(list(map(self._text_tags, values)), dtype=pl.List(pl.String))
+        empty = pl.element().is_null() | (pl.element() == "")
+        return values.fill_null([]).list.eval(pl.element().filter(~empty))
+
+    def _text_tags(self, value: str | None) -> tuple[str, ...]:
+        if not value or not value.strip():
             return ()
         if value.lstrip().startswith("["):
             found = _json(value)
@@ -251,13 +293,72 @@ class Rows:
             return ()
         return tuple(tag for tag in (part.strip() for part in value.split(",")) if tag)[:MOST_TAGS]
 
-    def _siblings(self, value: str) -> list[str] | None:
+    def _bases(self, frame: pl.DataFrame, tags: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """The base model and how it was used, per row; only rows that tell of one become Python objects."""
+        import polars as pl
+
+        told = tags.list.eval(pl.element().str.starts_with("base_model:")).list.any()
+        asked = [name for name in ("base_models", "card_data") if name in frame.columns]
+        for name in asked:
+            told = told | frame[name].is_not_null()
+        rows = told.arg_true()
+        named = tags.gather(rows).list.eval(pl.element().filter(pl.element().str.starts_with("base_model:")))
+        columns: dict[str, pl.Series] = {name: frame[name].gather(rows) for name in asked}
+        columns["tags"] = named
+        found = [_base(row, row["tags"]) for row in pl.DataFrame(columns).iter_rows(named=True)]
+        bases, relations = zip(*found, strict=True) if found else ((), ())
+        return tuple(
+            _same(None, len(frame), pl.String).scatter(rows, pl.Series(values, dtype=pl.String))
+            for values in (bases, relations)
+        )  # type: ignore[return-value]  # two of them
+
+    def _siblings(self, values: pl.Series) -> dict[str, pl.Series]:
+        import polars as pl
+
+        lists = [None if value is None else self._files(value) for value in values]
+        return {
+            "has_card": pl.Series([None if files is None else CARD in files for files in lists], dtype=pl.Boolean),
+            "has_adapter_config": pl.Series(
+                [None if files is None else CONFIG in files for files in lists], dtype=pl.Boolean
+            ),
+            "weight_files": pl.Series(
+                [None if files is None else _weights(files) for files in lists], dtype=pl.List(pl.String)
+            ),
+        }
+
+    def _files(self, value: str) -> list[str] | None:
         found = _json(value)
         if not isinstance(found, list):
             self.bad["siblings"] += 1
             return None
         names = [entry.get("rfilename") if isinstance(entry, dict) else entry for entry in found]
         return [name for name in names if isinstance(name, str)]
+
+
+def clean(text: str) -> str:
+    """The text of a card as it is kept: without NUL, and no longer than CARD_CAP bytes."""
+    if len(text) > CARD_CAP // 4 and len(text.encode()) > CARD_CAP:
+        text = text[:CARD_CAP].replace("\0", "").encode()[:CARD_CAP].decode("utf-8", "ignore")
+    return text.replace("\0", "")
+
+
+def _hub_model() -> dict[str, pl.DataType]:
+    """The columns of hub_model but for source and seen_at."""
+    import polars as pl
+
+    special: dict[str, pl.DataType] = {}
+    special.update(dict.fromkeys(TIMES, pl.Datetime("us")))
+    special.update(dict.fromkeys(NUMBERS, pl.Int64()))
+    special.update(dict.fromkeys((*FLAGS, "has_card", "has_adapter_config"), pl.Boolean()))
+    special.update(dict.fromkeys(("tags", "weight_files"), pl.List(pl.String)))
+    names = [field.name for field in dataclass_fields(HubModel) if field.name not in ("source", SEEN["hub_model"])]
+    return {name: special.get(name, pl.String()) for name in names}
+
+
+def _same(value: list[str] | None, count: int, kind: pl.DataType | type[pl.DataType]) -> pl.Series:
+    import polars as pl
+
+    return pl.repeat(value, count, dtype=kind, eager=True)
 
 
 def _weights(files: list[str]) -> list[str]:

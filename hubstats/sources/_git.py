@@ -112,9 +112,28 @@ class GitRepository:
             return None
         return owner_and_name(address)
 
-    def files(self, commit: str) -> Iterator[Entry]:
-        """Every regular file of the commit, links and submodules left out. Raises GitError."""
-        with self._start("ls-tree", "-r", "-z", "--long", "--full-tree", commit) as out:
+    def files(self, commit: str, endings: tuple[str, ...] = ("",)) -> Iterator[Entry]:
+        """Every regular file of the commit whose path ends so, in small letters or capitals; no links, no submodules.
+
+        Raises GitError.
+        """
+        wanted = tuple(ending.encode() for ending in endings)
+        for line in self._lines("ls-tree", "-r", "-z", "--long", "--full-tree", commit):
+            about, _, path = line.partition(b"\t")
+            if path.lower().endswith(wanted):
+                mode, kind, sha, size = about.split()
+                if kind == b"blob" and mode != b"120000":
+                    yield Entry(_path(path), sha.decode(), int(size) if size.isdigit() else None)
+
+    def count(self, commit: str, endings: tuple[str, ...]) -> int:
+        """How many paths of the commit end so; links count, and no object is looked at. Raises GitError."""
+        wanted = tuple(ending.encode() for ending in endings)
+        lines = self._lines("ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
+        return sum(path.lower().endswith(wanted) for path in lines)
+
+    def _lines(self, *arguments: str) -> Iterator[bytes]:
+        """What git lists, each entry ended by a NUL. Raises GitError when there is no end to it."""
+        with self._start(*arguments) as out:
             rest = b""
             count = 0
             while chunk := out.read(_CHUNK):
@@ -122,11 +141,7 @@ class GitRepository:
                 count += len(lines)
                 if count > MOST_FILES or len(rest) > LONGEST_PATH:
                     raise GitError(f"the commit has more than {MOST_FILES:,} files, or paths of any length; not read")
-                for line in lines:
-                    about, _, path = line.partition(b"\t")
-                    mode, kind, sha, size = about.split()
-                    if kind == b"blob" and mode != b"120000":
-                        yield Entry(_path(path), sha.decode(), int(size) if size.isdigit() else None)
+                yield from lines
 
     def blobs(self, shas: Sequence[str]) -> Iterator[bytes | None]:
         """Content of each object in the order asked for, from one process; None for one that is not there.

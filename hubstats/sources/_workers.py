@@ -82,6 +82,47 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], most: int)
             waiting.put(None)
 
 
+def ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, each made on a thread of its own while the one before it is used; two of them are in memory.
+
+    What making them raises is raised where the item would have stood.
+    """
+    made: queue.Queue[_Made[Item] | BaseException | None] = queue.Queue(maxsize=1)
+    left = threading.Event()
+
+    def put(outcome: _Made[Item] | BaseException | None) -> None:
+        while not left.is_set():
+            with suppress(queue.Full):
+                made.put(outcome, timeout=0.1)
+                return
+
+    def run() -> None:
+        try:
+            for item in items:
+                put(_Made(item))
+                if left.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # handed to the caller's thread, whatever it is
+            put(error)
+
+    thread = threading.Thread(target=run, name="hubstats-ahead", daemon=True)
+    thread.start()
+    try:
+        while (outcome := made.get()) is not None:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            yield outcome.item
+    finally:
+        left.set()
+        thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class _Made(Generic[Item]):
+    item: Item
+
+
 def _next(finished: queue.SimpleQueue[Result]) -> Result:
     """The next outcome. Waits in short pieces: a Ctrl-C that comes while Polars minds signals wakes no one (2.1.0)."""
     while True:

@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from hubstats.errors import AccessDenied, BadPage
 from hubstats.records import Failure, ImageCheckpoint, Page, Record, SourceOptions
+from hubstats.sources import Ask, Held
 from hubstats.sources import _fields as fields
 from hubstats.sources._pages import ask
 
@@ -205,7 +206,7 @@ class Civitai:
         self._scope = f"Newest nsfw={self._nsfw}"
         self._seen: set[str] = set()
         self._stalled = 0
-        self.endpoint = f"{client.base_url}/api/v1/models?sort=Newest&nsfw={self._nsfw}"
+        self.endpoint = f"{client.address}/api/v1/models?sort=Newest&nsfw={self._nsfw}"
 
     def unavailable(self) -> str | None:
         """None: the listing needs no token."""
@@ -214,6 +215,18 @@ class Civitai:
     def counters(self) -> Mapping[str, int]:
         """Requests, bytes and quota as the client counts them."""
         return self._client.counters()
+
+    def forecast(self, held: Held) -> tuple[Ask, ...]:
+        """Pages of uploads; the site announces no quota."""
+        progress = Progress() if self._refresh else Progress.load(held.cursors.get(self._scope))
+        asks = []
+        if progress.begun:
+            asks.append(Ask("what is new since, 100 uploads a page", 1, None))
+        if not self._finished(progress):
+            pages = -(-(self._sample - progress.taken) // PAGE_SIZE)
+            short = "where pages are short it takes more"
+            asks.append(Ask("uploads, newest first, 100 a page", 1, pages, None, short))
+        return tuple(asks)
 
     def pages(self, cursors: Mapping[str, str]) -> Iterator[Page]:
         """Pages of uploads: first what is new since the last crawl, then on to the end of the sample.

@@ -1,41 +1,67 @@
 """Source code on disk: which names of peft the Python files and notebooks of a repository take.
 
-    hubstats import --kind code FOLDER       a git work tree or bare repository: the files of its HEAD commit
+    hubstats import --kind code PATH         a git work tree or bare repository: the files of its HEAD commit
                                              a folder of such repositories: each of them
+                                             Parquet with a column of contents, or a folder of such files: each row
                                              any other folder, or one file: what lies there, without a commit
 
-A repository is one scope whose cursor is its commit, so the next crawl reads only those that have moved. Nearly no
-file names peft: bytes come from one git process per repository and only files that may import it are parsed.
+A repository is one scope whose cursor is its commit, so the next crawl reads only those that have moved; while it is
+being read the cursor also says how far it has come, so that a crawl that was stopped goes on there. Files are read in
+shards, on whichever engine there is; nearly none names peft, and only those that may are parsed.
 `adapter_config.json` files are read too, since people commit the folders their training wrote.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
+from hubstats.engines import Engine, open_engine
 from hubstats.errors import SourceError
-from hubstats.imports import classify, mentions_peft, read_imports
-from hubstats.records import AdapterConfig, CodeFile, CodeImport, Failure, Page, Record, SourceOptions
+from hubstats.records import CodeFile, CodeImport, Failure, Page, Record, SourceOptions
 from hubstats.sources import Notify
-from hubstats.sources._fields import clean
+from hubstats.sources._code_files import NAME, AnyShard, Asked, Reading, shards, text_size
+from hubstats.sources._code_parquet import ParquetError, ParquetTree, parquet_files
 from hubstats.sources._git import GitError
-from hubstats.sources._trees import MAX_BYTES, FolderTree, GitTree, Item, Tree, is_source, places
+from hubstats.sources._trees import FolderTree, GitTree, Tree, places
 
-NAME = "code"
 _PAGE_RECORDS = 1000
-_PAGE_FILES = 5000
 _PAGE_TEXT = 8 << 20
-_OVER_CAP = f"over {MAX_BYTES} bytes; not read"
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One repository, folder or Parquet file while it is being read."""
+
+    name: str
+    version: str
+    expected: int | None
+    done: int
+    """Files, or row groups, that are read and handed over."""
+    complete: bool = True
+    failed: bool = False
+    corpus: bool = False
+    known: set[int] = field(default_factory=set)
+    """Hashes of the places of the files recorded; a corpus may hold a place twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Issued:
+    """A shard that the engine has, or a page that needs none, in the order of what is read."""
+
+    walk: _Walk | None = None
+    steps: int = 0
+    last: bool = False
+    page: Page | None = None
 
 
 class Code:
-    """Folders and git repositories as a source; `paths` as the command line gave them."""
+    """Folders, git repositories and Parquet files as a source; `paths` as the command line gave them."""
 
     name = NAME
     live = False
@@ -49,16 +75,20 @@ class Code:
         revision: str | None = None,
         keep_text: bool = False,
         refresh: bool = False,
+        engine: Engine | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.endpoint = ", ".join(map(str, paths))
         self._paths = [path.expanduser() for path in paths]
+        self._classes = dict(config_classes)  # the registry's own cannot be sent to another process
         self._notify = notify
         self._revision = revision
+        self._keep_text = keep_text
         self._refresh = refresh
+        self._engine = engine or open_engine("local", workers=1)
+        self._now = now
         self._counts: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
-        self._reader = _Reader(config_classes, keep_text, now, self._counts)
 
     def unavailable(self) -> str | None:
         """Why there is nothing to read, in one line; None when there is."""
@@ -79,127 +109,174 @@ class Code:
         """Pages of one repository after the other; the last page of each carries its commit as the cursor,
         unless some file could not be read: then the next crawl reads it again.
 
-        `Page.items` are the .py and .ipynb files looked at, `expected` is their number in the repository. A
-        repository that git cannot read is a Failure and the others go on; a pinned revision that the only
+        `Page.items` are the .py and .ipynb files looked at, `expected` is their number in the repository, where it is
+        known. A repository that git cannot read is a Failure and the others go on; a pinned revision that the only
         repository does not have raises SourceError.
         """
-        found = [place for path in self._paths for place in places(path.resolve())]
-        seen: set[str] = set()
-        for folder, git_dir in found:
-            tree = GitTree(folder, git_dir, self._revision) if git_dir else FolderTree(folder, self._left_out)
-            if tree.name in seen:
-                self._notify(f"code: {tree.name} is there more than once; only the first copy is read")
-                yield Page(
-                    (self._failure(tree.name, "repository", "duplicate", "same name as one read before"),), tree.name
-                )
-                continue
-            seen.add(tree.name)
-            try:
-                if not self._refresh and cursors.get(tree.name) == tree.version():
-                    self._counts["repositories_unchanged"] += 1
-                    continue
-                yield from self._tree_pages(tree)
-            except GitError as error:
-                if self._revision and len(found) == 1:
-                    raise SourceError(f"{tree.name}: {error}") from error
-                self._notify(f"code: {tree.name} could not be read: {error}")
-                yield Page((self._failure(tree.name, "repository", "git", str(error)),), tree.name)
+        issued: deque[_Issued] = deque()
+        for reading in self._engine.map(_read, self._shards(cursors, issued), lost=_lost):
+            yield from _pages_of(issued)
+            yield from self._taken(issued.popleft(), reading)
+        yield from _pages_of(issued)
         if self._left_out:
             what = ", ".join(f"{number} {kind}" for kind, number in sorted(self._left_out.items()))
             self._notify(f"code: left out of folders without git: {what}")
 
-    def _tree_pages(self, tree: Tree) -> Iterator[Page]:
-        cursor = tree.version()
-        items = tree.items()
-        expected = sum(is_source(item.path) for item in items)
-        self._counts["repositories"] += 1
-        records: list[Record] = []
-        looked_at = text = 0
-        complete = True
-        small = [item for item in items if item.size is None or item.size <= MAX_BYTES]
-        large = ((item, b"") for item in items if item.size is not None and item.size > MAX_BYTES)
-        for source in (large, tree.contents(small)):
-            for item, data in source:
-                looked_at += is_source(item.path)
-                if data is None:
-                    complete = False
-                    records.append(self._failure(tree.name, item.path, "failed", "not in the repository, or locked"))
-                else:
-                    self._counts["bytes"] += len(data)
-                    new = self._reader.read(tree.name, tree.revision(), item, data)
-                    records += new
-                    text += sum(_text_size(record) for record in new)
-                if len(records) >= _PAGE_RECORDS or looked_at >= _PAGE_FILES or text >= _PAGE_TEXT:
-                    self._counts["files"] += looked_at
-                    yield Page(tuple(records), tree.name, expected=expected, items=looked_at)
-                    records, looked_at, text = [], 0, 0
-        self._counts["files"] += looked_at
-        yield Page(
-            tuple(records),
-            tree.name,
-            cursor=cursor if complete else None,
-            done=True,
-            expected=expected,
-            items=looked_at,
-        )
+    def _shards(self, cursors: Mapping[str, str], issued: deque[_Issued]) -> Iterator[AnyShard]:
+        """The shards of everything that is to be read; what they belong to goes into `issued`."""
+        asked = Asked(self._classes, self._keep_text, self._now())
+        trees = list(self._trees())
+        seen: set[str] = set()
+        for tree in trees:
+            if tree.name in seen:
+                self._notify(f"code: {tree.name} is there more than once; only the first copy is read")
+                issued.append(self._page(tree.name, "duplicate", "same name as one read before"))
+                continue
+            seen.add(tree.name)
+            walk = None
+            try:
+                walk = self._begun(tree, cursors)
+                if walk is None:
+                    self._counts["repositories_unchanged"] += 1
+                    continue
+                self._counts["repositories"] += 1
+                last: tuple[int, AnyShard] | None = None
+                for steps, shard in self._shards_of(tree, walk.done, asked):
+                    if walk.failed:
+                        break
+                    if last is not None:
+                        issued.append(_Issued(walk, last[0]))
+                        yield last[1]
+                    last = steps, shard
+                if last is None:
+                    issued.append(_Issued(page=Page((), walk.name, walk.version, True, walk.expected, 0)))
+                elif not walk.failed:
+                    issued.append(_Issued(walk, last[0], last=True))
+                    yield last[1]
+            except (GitError, ParquetError) as error:
+                if self._revision and len(trees) == 1:
+                    raise SourceError(f"{tree.name}: {error}") from error
+                self._notify(f"code: {tree.name} could not be read: {error}")
+                reason = error.reason if isinstance(error, ParquetError) else "git"
+                issued.append(self._page(tree.name, reason, str(error)))
+
+    def _trees(self) -> Iterator[Tree | ParquetTree]:
+        for path in self._paths:
+            for folder, git_dir in places(path.resolve()):
+                corpus = [] if git_dir else parquet_files(folder)
+                yield from (ParquetTree(file, name) for file, name in corpus)
+                if git_dir:
+                    yield GitTree(folder, git_dir, self._revision)
+                elif not corpus:
+                    yield FolderTree(folder, self._left_out)
+
+    def _begun(self, tree: Tree | ParquetTree, cursors: Mapping[str, str]) -> _Walk | None:
+        """Where the reading of a tree begins; None when it was read to its end and has not changed since."""
+        if isinstance(tree, ParquetTree):
+            tree.open()
+        version = tree.version()
+        saved, _, done = ("" if self._refresh else cursors.get(tree.name, "")).partition(" ")
+        if saved != version:
+            return _Walk(tree.name, version, tree.expected(), 0, corpus=isinstance(tree, ParquetTree))
+        if not done:
+            return None
+        begun = int(done) if done.isdecimal() else 0
+        return _Walk(tree.name, version, tree.expected(), begun, corpus=isinstance(tree, ParquetTree))
+
+    def _shards_of(self, tree: Tree | ParquetTree, start: int, asked: Asked) -> Iterator[tuple[int, AnyShard]]:
+        if isinstance(tree, ParquetTree):
+            yield from tree.shards(start, asked)
+            return
+        for shard in shards(tree.name, tree.revision(), tree.place, islice(tree.items(), start, None), asked):
+            yield len(shard.items), shard
+
+    def _taken(self, issued: _Issued, reading: Reading) -> Iterator[Page]:
+        """The pages of a reading, and what it means for the walk."""
+        walk = issued.walk
+        assert walk is not None
+        if walk.failed:
+            return
+        more: Reading | None = reading
+        while more is not None:
+            walk.complete &= more.complete
+            self._counts.update(files=more.files, parsed=more.parsed, bytes=more.bytes)
+            rest = more.rest
+            *before, records = _cut(self._distinct(walk, more.records))
+            for part in before:
+                yield Page(part, walk.name, expected=walk.expected, items=0)
+            if more.error is not None:
+                walk.failed = True
+                self._notify(f"code: {walk.name} could not be read: {more.error}")
+                failure = self._failure(walk.name, "repository", "git", more.error)
+                yield Page((*records, failure), walk.name, expected=walk.expected, items=more.files)
+                return
+            if rest is not None:
+                yield Page(records, walk.name, expected=walk.expected, items=more.files)
+                more = rest.read()
+                continue
+            walk.done += issued.steps
+            cursor = walk.version if issued.last else f"{walk.version} {walk.done}"
+            yield Page(
+                records,
+                walk.name,
+                cursor=cursor if walk.complete else None,
+                done=issued.last and walk.complete,
+                expected=walk.expected,
+                items=more.files,
+            )
+            more = None
+
+    def _distinct(self, walk: _Walk, records: Sequence[Record]) -> Iterator[Record]:
+        """The records without those of a file whose place the same corpus has named before."""
+        repeated: set[tuple[str, str]] = set()
+        for record in records:
+            if walk.corpus and isinstance(record, CodeFile):
+                place = record.repo, record.path
+                # What follows a file are its imports; those of its repetition follow that.
+                repeated.discard(place)
+                if hash(place) in walk.known:
+                    repeated.add(place)
+                    self._counts["repeated"] += 1
+                walk.known.add(hash(place))
+            if repeated and isinstance(record, CodeFile | CodeImport) and (record.repo, record.path) in repeated:
+                continue
+            yield record
+
+    def _page(self, name: str, reason: str, detail: str) -> _Issued:
+        return _Issued(page=Page((self._failure(name, "repository", reason, detail),), name))
 
     def _failure(self, repo: str, item: str, reason: str, detail: str) -> Failure:
-        return Failure(NAME, repo, item, reason, detail, self._reader.now())
+        return Failure(NAME, repo, item, reason, detail, self._now())
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """Turns the bytes of one file into records."""
+def _read(shard: AnyShard) -> Reading:
+    """What a worker does."""
+    return shard.read()
 
-    config_classes: Mapping[str, str]
-    keep_text: bool
-    now: Callable[[], datetime]
-    counts: Counter[str]
 
-    def read(self, repo: str, revision: str | None, item: Item, data: bytes) -> list[Record]:
-        """Records of one file: none when it does not name peft."""
-        if not is_source(item.path):
-            return [self._config(repo, item, data)]
-        too_large = (item.size or 0) > MAX_BYTES
-        if not too_large and not mentions_peft(data):
-            return []
-        about = CodeFile(
-            NAME,
-            repo,
-            revision,
-            item.path,
-            item.sha,
-            status="too_large",
-            role=classify(item.path, repo),
-            bytes=item.size,
-            detail=_OVER_CAP,
-            fetched_at=self.now(),
-        )
-        if too_large:
-            return [about]
-        self.counts["parsed"] += 1
-        reading = read_imports(data, item.path, self.config_classes)
-        text = clean(data.decode("utf-8", "replace"), MAX_BYTES) if self.keep_text else None
-        about = replace(about, status=reading.status, parser=reading.parser, detail=reading.detail, text=text)
-        found = (CodeImport(NAME, repo, revision, item.path, **one._asdict()) for one in reading.imports)
-        return [about, *found]
+def _lost(shard: AnyShard, why: str) -> Reading:
+    return shard.lost(why)
 
-    def _config(self, repo: str, item: Item, data: bytes) -> AdapterConfig:
-        about = AdapterConfig(
-            NAME, f"{repo}:{item.path}", "too_large", bytes=item.size, etag=item.sha, fetched_at=self.now()
-        )
-        if (item.size or 0) > MAX_BYTES:
-            return replace(about, detail=_OVER_CAP)
-        text = clean(data.decode("utf-8-sig", "replace"), MAX_BYTES)
-        about = replace(about, status="malformed", config=text)
-        try:
-            config = json.loads(text)
-        except (ValueError, RecursionError):
-            return replace(about, detail="not JSON")
-        peft_type = config.get("peft_type") if isinstance(config, dict) else None
-        if not isinstance(peft_type, str):
-            return replace(about, detail="no peft_type: another library's file")
-        return replace(about, status="ok", peft_type=clean(peft_type, 200))
+
+def _pages_of(issued: deque[_Issued]) -> Iterator[Page]:
+    """The pages that are due before the next shard."""
+    while issued and (page := issued[0].page) is not None:
+        issued.popleft()
+        yield page
+
+
+def _cut(records: Iterator[Record]) -> list[tuple[Record, ...]]:
+    """The records in parts of a page's size, a file and its imports together; the last one may be empty."""
+    parts: list[tuple[Record, ...]] = []
+    held: list[Record] = []
+    text = 0
+    for record in records:
+        if not isinstance(record, CodeImport) and (len(held) >= _PAGE_RECORDS or text >= _PAGE_TEXT):
+            parts.append(tuple(held))
+            held, text = [], 0
+        held.append(record)
+        text += text_size(record)
+    return [*parts, tuple(held)]
 
 
 def open_source(options: SourceOptions, notify: Notify) -> Code:
@@ -214,9 +291,5 @@ def open_source(options: SourceOptions, notify: Notify) -> Code:
         revision=options.revision,
         keep_text=bool(options.extra.get("keep_text")),
         refresh=options.refresh,
+        engine=options.extra.get("engine"),
     )
-
-
-def _text_size(record: Record) -> int:
-    text = record.text if isinstance(record, CodeFile) else getattr(record, "config", None)
-    return len(text or "")

@@ -20,7 +20,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -28,8 +28,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hubstats.errors import AccessDenied, SourceError, Unreachable
-from hubstats.records import DumpFile, Failure, Page, Record, SourceOptions
-from hubstats.sources._dump_rows import CARD_CAP, Layout, Rows, layout, utc
+from hubstats.http.response import one_line, shown
+from hubstats.records import DumpFile, Failure, Page, SourceOptions
+from hubstats.sources._dump_rows import Layout, Rows, clean, layout, utc
+from hubstats.sources._workers import ahead
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,20 +39,19 @@ if TYPE_CHECKING:
     from hubstats.sources import Notify
 
 SLICE_ROWS = 5_000
-SMALLEST_SLICE = 250
-"""Rows that are given up together when they cannot be decoded."""
-SLICE_BYTES = 64 * 1024 * 1024
-"""Aimed at for one slice in memory; text that takes four times as much is read in smaller ones."""
+"""Rows of a page, at most."""
+SLICE_BYTES = 16 * 1024 * 1024
+"""Text of a page, aimed at; what is decoded at once is kept below four times as much."""
 MOST_ROWS = 20_000_000
 """Of a file: seven times as many models as the Hub has. More, from a file of a few kilobytes, would take hours."""
 MOST_VALUES = 50_000_000
 """In one column of a row group, the items of lists counted one by one: a few bytes may stand for as many."""
 MOST_GROUP_BYTES = 4 * 1024**3
 """Of a row group, unpacked."""
-MOST_ROW_BYTES = 16 * 1024 * 1024
-"""Of a row on average, in a column of another type than text, which cannot be cut before it is unpacked."""
-PAGE_BYTES = 32 * 1024 * 1024
-"""Card text a page holds."""
+FEW_ROWS = 16
+"""Decoded at once where nobody can say how large they are."""
+READ_AHEAD = 1024 * 1024
+"""Bytes of a column that are read from the disk at once."""
 
 _HUB = re.compile(r"hf:(?P<name>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[^/]+))?(?:/(?P<pattern>.+))?\Z")
 
@@ -66,6 +67,8 @@ class Bulk:
     revision: str | None = None
     as_of: datetime | None = None
     """When the dataset's revision was made; None for a local file."""
+    sha256: str | None = None
+    """Of its content, as the Hub says; None when it says nothing, or for a local file."""
 
 
 class Dump:
@@ -92,14 +95,16 @@ class Dump:
     def counters(self) -> Mapping[str, int]:
         return dict(self._counters)
 
+    def clean(self, text: str) -> str:
+        """The text of a card as it is kept and judged."""
+        return clean(text)
+
     def pages(self, cursors: Mapping[str, str]) -> Iterator[Page]:
         """Every row of every file, from where the saved cursors left each; files already read whole are passed over."""
         reason = self.unavailable()
         if reason is not None:
             raise SourceError(reason)
         path = str(self._options.path)
-        if self._options.refresh:
-            cursors = {}
         for bulk in self._hub_files(path) if path.startswith("hf:") else self._local_files(path):
             yield from self._file(bulk, cursors)
 
@@ -114,7 +119,10 @@ class Dump:
         match = _HUB.match(path)
         assert match is not None  # unavailable() has seen to it
         name, pattern = match["name"], match["pattern"]
-        sha, as_of, files = _listing(name, self._options.revision or match["revision"])
+        asked = self._options.revision or match["revision"]
+        sha, as_of, files = _listing(name, asked)
+        if asked is None:
+            self._notify(f"dump: no revision of {name} was named; this is {sha}: hf:{name}@{sha} reads the same again")
         self.endpoint = f"hf:{name}@{sha}"
         parquet = [file for file in files if file.endswith(".parquet")]
         chosen = [file for file in parquet if fnmatch(file, pattern)] if pattern else list(wanted(parquet))
@@ -126,33 +134,57 @@ class Dump:
                 self._notify(f"dump: fetching {file} of {name} at {sha[:12]}")
                 return _download(name, file, sha)
 
-            yield Bulk(f"{name}/{file}", download, sha, as_of)
+            yield Bulk(f"{name}/{file}", download, sha, as_of, files[file])
 
     def _file(self, bulk: Bulk, cursors: Mapping[str, str]) -> Iterator[Page]:
         """The pages of one file; what is wrong with it as a whole is one failure and no exception."""
         import polars as pl
+        from pyarrow import parquet
 
         self._counters["files"] += 1
         try:
             path = bulk.get()
             size = path.stat().st_size
             digest = _sha256(path)
-            total, step = _measured(path)
-            scan = pl.scan_parquet(path, low_memory=True, glob=False, hive_partitioning=False)
-            schema = scan.collect_schema()
+            if bulk.sha256 not in (None, digest):
+                raise OSError(f"its SHA-256 is {digest} and the Hub says {bulk.sha256}; remove {path} and try again")
+            file = parquet.ParquetFile(path, buffer_size=READ_AHEAD, pre_buffer=False)
+            _check_size(file.metadata)
+            schema = pl.DataFrame(file.schema_arrow.empty_table()).schema
         except SourceError as error:
             raise error
         except (Exception, pl.exceptions.PanicException) as error:
             yield Page((self._failure(bulk.name, "file", "malformed", f"not a whole Parquet file: {_line(error)}"),))
             return
+        with file:
+            yield from self._rows(bulk, path, file, schema, cursors, size, digest)
+
+    def _rows(
+        self,
+        bulk: Bulk,
+        path: Path,
+        file: Any,
+        schema: pl.Schema,
+        cursors: Mapping[str, str],
+        size: int,
+        digest: str,
+    ) -> Iterator[Page]:
+        total = int(file.metadata.num_rows)
         self._expected += total
         reading = layout(schema)
         if "model_id" not in reading.columns:
             has = ", ".join(list(schema)[:20])
             yield Page((self._failure(bulk.name, "file", "no_id_column", f"no column modelId or id; it has: {has}"),))
             return
-        scope = f"{bulk.name} {digest[:12]}"
-        saved = cursors.get(scope, "")
+        scope = f"{bulk.name} {digest[:12]}{self._options.extra.get('reader', '')}"
+        ours = [old.removeprefix(f"{bulk.name} ") for old in cursors if old.startswith(f"{bulk.name} ")]
+        before = {old.partition(" ")[0] for old in ours} - {digest[:12]}
+        if before:
+            self._notify(
+                f"dump: {bulk.name} is not what it was when it was read before: its SHA-256 begins with {digest[:12]},"
+                f" and then with {', '.join(sorted(before))}; it is read as a new file"
+            )
+        saved = "" if self._options.refresh else cursors.get(scope, "")
         start = int(saved) if saved.isdecimal() else 0
         if start >= total > 0:
             self._notify(f"dump: {bulk.name} is already in (same content); --refresh reads it again")
@@ -162,57 +194,56 @@ class Dump:
         if opening:
             yield Page(tuple(opening))
         rows = Rows(self.name, bulk.name, utc(bulk.as_of), Counter())
-        for first in range(start, total, step):
-            yield from self._slice(scan, reading, rows, bulk.name, scope, first, min(step, total - first))
+        first = 0
+        for group in range(file.metadata.num_row_groups):
+            last = first + file.metadata.row_group(group).num_rows
+            if last > start:
+                yield from self._group(path, file, group, reading, rows, bulk.name, scope, (first, last), start)
+            first = last
         record = DumpFile(
             self.name, bulk.name, bulk.revision, digest, size, total, tuple(schema), imported_at=datetime.now(UTC)
         )
         yield Page((record,), scope=scope, cursor=str(total), done=True, expected=self._expected, items=0)
 
-    def _slice(
-        self, scan: pl.LazyFrame, reading: Layout, rows: Rows, name: str, scope: str, first: int, count: int
+    def _group(
+        self,
+        path: Path,
+        file: Any,
+        group: int,
+        reading: Layout,
+        rows: Rows,
+        name: str,
+        scope: str,
+        span: tuple[int, int],
+        start: int,
     ) -> Iterator[Page]:
-        """The pages of some rows; rows that cannot be decoded are one failure, and the file goes on after them."""
+        """The pages of a row group, from row `start` of the file on; where it cannot be decoded, the rest of it is one
+        failure, and the file goes on after it."""
         import polars as pl
 
-        last = first + count
+        first, last = span
         rows.bad.clear()
         try:
-            raw = scan.select(reading.raw).slice(first, count).collect(engine="streaming")
-            # One text may stand in thousands of rows and take its place once; what is made of it takes it each time.
-            text = _text_bytes(raw)
-            if text > MOST_ROW_BYTES * count:
-                raise OverflowError(f"{text:,} bytes of text in {count} rows")
-            if text > 4 * SLICE_BYTES and count > 1:
-                yield from self._halves(scan, reading, rows, name, scope, first, count)
-                return
-            frame = raw.select(**reading.columns)
-            if reading.losses:
-                rows.bad.update(raw.select(reading.losses).row(0, named=True))
+            for part in ahead(_slices(path, file, group, reading.raw)):
+                skipped = min(max(0, start - first), len(part))
+                first += skipped
+                raw = part[skipped:]
+                if not len(raw):
+                    continue
+                frame = raw.select(**reading.columns)
+                if reading.losses:
+                    rows.bad.update(raw.select(reading.losses).row(0, named=True))
+                tables, failures = rows.tables(frame, first)
+                failures += self._lost(rows.bad, name, first)
+                rows.bad.clear()
+                self._counters["rows"] += len(raw)
+                self._counters["failures"] += len(failures)
+                first += len(raw)
+                yield Page(tuple(failures), scope, str(first), expected=self._expected, items=len(raw), tables=tables)
         except (Exception, pl.exceptions.PanicException) as error:
-            if count > SMALLEST_SLICE:
-                yield from self._halves(scan, reading, rows, name, scope, first, count)
-                return
             detail = f"cannot be decoded: {_line(error)}; the file goes on after them"
             failure = self._failure(name, f"rows {first} to {last - 1}", "malformed", detail)
-            yield Page((failure,), scope=scope, cursor=str(last), expected=self._expected, items=count)
-            return
-        for part in _by_bytes(frame):
-            records: list[Record] = list(rows.records(part, first))
-            end = first + part.height
-            if end == last:
-                records += self._lost(rows.bad, name, last - count)
-            self._counters["rows"] += part.height
-            self._counters["failures"] += sum(isinstance(record, Failure) for record in records)
-            yield Page(tuple(records), scope=scope, cursor=str(end), expected=self._expected, items=part.height)
-            first = end
-
-    def _halves(
-        self, scan: pl.LazyFrame, reading: Layout, rows: Rows, name: str, scope: str, first: int, count: int
-    ) -> Iterator[Page]:
-        half = count // 2
-        yield from self._slice(scan, reading, rows, name, scope, first, half)
-        yield from self._slice(scan, reading, rows, name, scope, first + half, count - half)
+            yield Page((failure,), scope=scope, cursor=str(last), expected=self._expected, items=last - first)
 
     def _lost(self, bad: Counter[str], name: str, first: int) -> Iterator[Failure]:
         for column, count in sorted(bad.items()):
@@ -240,29 +271,8 @@ def _local(path: str) -> list[Path]:
     return sorted(Path(file) for file in glob.glob(str(given), recursive=True) if Path(file).is_file())  # noqa: PTH207
 
 
-def _by_bytes(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """The frame in runs of rows whose cards are not more than a page holds."""
-    import polars as pl
-
-    if "card_bytes" not in frame.columns or frame.height == 0:
-        yield frame
-        return
-    kept = frame["card_bytes"].fill_null(0).clip(upper_bound=CARD_CAP).cast(pl.Int64)
-    yield from frame.with_columns(part=kept.cum_sum() // PAGE_BYTES).partition_by(
-        "part", maintain_order=True, include_key=False
-    )
-
-
-def _measured(path: Path) -> tuple[int, int]:
-    """Rows of a Parquet file, and how many of them to hold at once, from what its footer says of itself.
-
-    Raises OverflowError for more than any dump holds, pyarrow's errors for what is no Parquet file.
-    """
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
-        about = file.metadata
-    step: float = SLICE_ROWS
+def _check_size(about: Any) -> None:
+    """Raises OverflowError where a Parquet file says of itself that it holds more than any dump."""
     for number in range(about.num_row_groups):
         group = about.row_group(number)
         values = max((group.column(place).num_values for place in range(group.num_columns)), default=0)
@@ -271,24 +281,77 @@ def _measured(path: Path) -> tuple[int, int]:
                 f"it says that it holds {about.num_rows:,} rows, and in row group {number} {values:,} values of one"
                 f" column in {group.total_byte_size:,} bytes: more than any dump"
             )
-        rows = max(1, group.num_rows)
-        step = min(step, SLICE_BYTES * rows / max(1, group.total_byte_size), 100 * SLICE_ROWS * rows / max(1, values))
-    return int(about.num_rows), max(1, int(step))
 
 
-def _text_bytes(raw: pl.DataFrame) -> int:
-    """Bytes that all texts of a frame take when each has a place of its own; of a text no more than the card's cap."""
+def _slices(path: Path, file: Any, group: int, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """The rows of a row group, in slices of about SLICE_BYTES and at most SLICE_ROWS rows."""
     import polars as pl
+    import pyarrow as pa
 
-    sizes: list[pl.Expr] = []
-    for name, kind in raw.schema.items():
-        if isinstance(kind, pl.Binary):
-            sizes.append(pl.col(name).bin.size())
-        elif isinstance(kind, pl.String):
-            sizes.append(pl.col(name).str.len_bytes().clip(upper_bound=CARD_CAP))
-        elif isinstance(kind, pl.Categorical | pl.Enum):
-            sizes.append(pl.col(name).cat.len_bytes())
-    return sum(raw.select(size.cast(pl.Int64).sum()).item() or 0 for size in sizes)
+    held: list[Any] = []
+    rows = size = 0
+
+    def whole() -> pl.DataFrame:
+        table = pa.Table.from_batches(held)
+        held.clear()
+        return pl.DataFrame(pl.from_arrow(table))
+
+    for batch in file.iter_batches(_batch_rows(path, file, group, columns), row_groups=[group], columns=list(columns)):
+        batch.validate(full=True)  # text that is no UTF-8 would do harm later
+        if held and (rows + len(batch) > SLICE_ROWS or size + batch.nbytes > SLICE_BYTES):
+            yield whole()
+            rows = size = 0
+        held.append(batch)
+        rows += len(batch)
+        size += batch.nbytes
+    if held:
+        yield whole()
+
+
+def _batch_rows(path: Path, file: Any, group: int, columns: Sequence[str]) -> int:
+    """How many rows of a row group to decode at once, so that they take no more than a few SLICE_BYTES.
+
+    What rows take on average stands in the footer. Where values are given by their place in a dictionary, or by what
+    they share with the one before, a few bytes may stand for as many rows as they like: a dictionary is looked into.
+    """
+    about = file.metadata.row_group(group)
+    rows: int = min(SLICE_ROWS // 4, SLICE_BYTES // 4 * about.num_rows // max(1, about.total_byte_size))
+    for place in range(about.num_columns):
+        column = about.column(place)
+        name = column.path_in_schema.partition(".")[0]
+        if name not in columns:
+            continue
+        rows = min(rows, 100 * SLICE_ROWS * about.num_rows // max(1, column.num_values))
+        if any(str(encoding).startswith("DELTA_") and "BYTE" in str(encoding) for encoding in column.encodings):
+            rows = min(rows, SLICE_BYTES // max(1, column.total_uncompressed_size))
+        if column.has_dictionary_page and column.physical_type == "BYTE_ARRAY":
+            longest = _longest_in_dictionary(path, file.metadata, group, column.path_in_schema)
+            each = 1 if longest is None else longest * column.num_values // max(1, about.num_rows)
+            rows = min(rows, FEW_ROWS if longest is None else SLICE_BYTES // max(1, each))
+    return max(1, rows)
+
+
+def _longest_in_dictionary(path: Path, about: Any, group: int, column: str) -> int | None:
+    """Bytes of the longest value in the dictionary of a column of text, or of lists of text; None: it has none here."""
+    import pyarrow.compute as pc
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path, metadata=about, read_dictionary=[column], buffer_size=READ_AHEAD) as file:
+        batch = next(file.iter_batches(1, row_groups=[group], columns=[column]), None)
+        dictionary = None if batch is None else _dictionary(batch.column(0))
+    longest: int | None = None if dictionary is None else pc.max(pc.binary_length(dictionary)).as_py()
+    return longest
+
+
+def _dictionary(values: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(values.type):
+        return values.dictionary
+    if pa.types.is_struct(values.type):
+        found = (_dictionary(values.field(number)) for number in range(values.type.num_fields))
+        return next((dictionary for dictionary in found if dictionary is not None), None)
+    return _dictionary(values.values) if pa.types.is_list(values.type) or pa.types.is_large_list(values.type) else None
 
 
 def _sha256(path: Path) -> str:
@@ -304,17 +367,18 @@ def _endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
 
 
-def _listing(name: str, revision: str | None) -> tuple[str, datetime | None, list[str]]:
-    """Commit, its date and the file names of a dataset at a revision (the default branch when None)."""
+def _listing(name: str, revision: str | None) -> tuple[str, datetime | None, dict[str, str | None]]:
+    """Commit, its date and the files (with their SHA-256) of a dataset at a revision (default branch when None)."""
     from huggingface_hub import HfApi
 
     def ask() -> Any:
-        return HfApi(endpoint=_endpoint()).dataset_info(name, revision=revision, timeout=30)
+        return HfApi(endpoint=_endpoint()).dataset_info(name, revision=revision, files_metadata=True, timeout=30)
 
     info = _asked(ask, f"dataset {name}{f' at {revision}' if revision else ''}")
     if not info.sha:
         raise SourceError(f"the Hub names no commit for the dataset {name}; give one as {name}@COMMIT")
-    return info.sha, info.last_modified, [file.rfilename for file in info.siblings or []]
+    files = {file.rfilename: file.lfs.sha256 if file.lfs else None for file in info.siblings or []}
+    return info.sha, info.last_modified, files
 
 
 def _download(name: str, file: str, sha: str) -> Path:
@@ -361,7 +425,8 @@ def _asked(ask: Callable[[], Any], what: str) -> Any:
     except errors.HFValidationError as error:
         raise SourceError(f"{what}: not a name the Hub can have: {_line(error)}") from error
     except Exception as error:  # the client lets through whatever its transport raises
-        raise Unreachable(f"{_endpoint()} cannot be reached for {what}: {_line(error)}; run it again later") from error
+        why = one_line(_line(error))
+        raise Unreachable(f"{shown(_endpoint())} cannot be reached for {what}: {why}; run it again later") from error
 
 
 def open_source(options: SourceOptions, notify: Notify) -> Dump:

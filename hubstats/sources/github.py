@@ -56,9 +56,11 @@ from hubstats.records import (
     SearchHit,
     SourceOptions,
 )
+from hubstats.sources import Ask, Held
 from hubstats.sources import _fields as fields
 from hubstats.sources._blobs import BlobReader
-from hubstats.sources._code_search import PER_PAGE, Answer, Hit, Walk, advance, parse_answer
+from hubstats.sources._code_search import MOST_SEARCHES, PER_PAGE, Answer, Hit, Walk, advance, parse_answer
+from hubstats.sources._forecast import Window
 from hubstats.sources._pages import ask
 
 if TYPE_CHECKING:
@@ -68,6 +70,9 @@ if TYPE_CHECKING:
 SAMPLE = 1000
 """Files harvested per query when no sample is asked for."""
 FRESH_FOR = timedelta(days=7)
+SEARCHES = Window(9, 60.0)
+BLOBS = Window(5000, 3600.0)
+"""Quotas of a token, as GitHub's documentation has them."""
 COUNTS = "counts"
 """Scope of the walk over the count queries."""
 MOST_BAD_PAGES = 3
@@ -113,7 +118,7 @@ class GitHub:
         self._classes = classes
         self._sample = SAMPLE if options.sample is None else max(options.sample, 0)
         self._reader = self._fresh_reader()
-        self.endpoint = client.base_url
+        self.endpoint = client.address
 
     def unavailable(self) -> str | None:
         """How to make a token, when none is set."""
@@ -143,6 +148,27 @@ class GitHub:
                 if bad >= MOST_BAD_PAGES:
                     raise
                 yield Page((Failure(self.name, query.text, "page", "bad_page", str(error), datetime.now(UTC)),))
+
+    def forecast(self, held: Held) -> tuple[Ask, ...]:
+        """Searches, then the files they find: how many a query needs is known once it has been asked."""
+        counts = len(count_queries(self._classes))
+        if not self._options.refresh:
+            started, asked = _load_counts(held.cursors.get(COUNTS))
+            counts -= len(asked) if started is not None and datetime.now(UTC) - started <= FRESH_FOR else 0
+        least = most = files = 0
+        for query in harvest_queries(self._classes):
+            walk = Walk.load(held.cursors.get(query.text), self._options.seed)
+            if walk.ended(self._sample) and (self._options.refresh or _is_old(walk.on)):
+                walk = Walk(seed=self._options.seed)
+            if not walk.ended(self._sample):
+                least, most = least + 1, most + MOST_SEARCHES + self._sample // 5 - walk.requests
+                files += self._sample - walk.taken
+        bound = "the bound is that of every class being given up; most are rare and take one or two"
+        return (
+            Ask("the totals of the queries", counts, counts, SEARCHES),
+            Ask("searches for files, of rare classes one, of others by sizes", least, most, SEARCHES, bound),
+            Ask("files that they find", 0, files, BLOBS, "LoRA's classes fill the sample, most others have a few"),
+        )
 
     def _fresh_reader(self) -> BlobReader:
         known = self._options.extra.get("known_files") or {}

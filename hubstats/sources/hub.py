@@ -31,7 +31,8 @@ from hubstats.errors import BadPage, SourceError, TimedOut, Unreachable
 from hubstats.http import Response
 from hubstats.http.response import http_date, origin, shown
 from hubstats.records import AdapterConfig, Failure, HubModel, ModelCard, Page, SourceOptions, Subject
-from hubstats.sources import Notify
+from hubstats.sources import Ask, Held, Notify
+from hubstats.sources._forecast import Window
 from hubstats.sources._hub_rows import SOURCE, card_record, check_file, config_record, parse_model, without_answer
 from hubstats.sources._repository_files import BYTE_CAPS, CARD
 from hubstats.sources._workers import in_threads
@@ -56,6 +57,15 @@ PAGE_SIZE = 1000
 SMALL_PAGE = 100
 PAGE_BYTES = 16 * 1024 * 1024
 """A page of 1,000 is about 1 MB; repositories with many thousand files make it larger."""
+MODELS = 2_914_786
+"""Rows of the whole listing as a public dump of it had them in 2026; a dry run asks nobody and has to take a number."""
+DEFAULT_SAMPLE = 1_000
+"""Repositories whose files are fetched when no sample is asked for."""
+QUOTAS = {
+    "listing": (Window(500, 300.0), Window(1000, 300.0)),
+    "files": (Window(3000, 300.0), Window(5000, 300.0)),
+}
+"""Without a token and with that of a free account, as the Hub's documentation has them (2025-09)."""
 _DROPPED = re.compile(r"(limit|expand(\[\])?|(access_)?token|api_key)=", re.IGNORECASE)
 """Parameters that a saved place does not keep: what we set anew, and what could hold a secret."""
 SLACK = timedelta(minutes=5)
@@ -127,8 +137,9 @@ class Hub:
         self._filters = options.filters
         self._workers = max(1, options.workers)
         self._refresh = options.refresh
+        self._sample = options.sample
         self._shape = Shape()
-        self.endpoint = client.base_url
+        self.endpoint = client.address
 
     def unavailable(self) -> str | None:
         """Why the Hub cannot be asked at all, or None."""
@@ -153,6 +164,23 @@ class Hub:
         yield from self._listing(self._place(cursors.get(self._scope("listing"))), started=since is not None)
         if since is not None:
             yield from self._changed(since)
+
+    def forecast(self, held: Held) -> tuple[Ask, ...]:
+        """The listing as far as it was not read, then the files of the sample."""
+        listing, files = (QUOTAS[kind][self._client.has_token] for kind in ("listing", "files"))
+        listed = 0 if self._refresh else held.listed
+        if self._scope("listing") in held.finished and not self._refresh:
+            pages = Ask("what is new or changed since, 1,000 repositories a page", 2, None, listing)
+        else:
+            most = max(1, -(-(MODELS - listed) // PAGE_SIZE))
+            whole = f"the listing, 1,000 repositories a page; {MODELS:,} in all when last counted (2026)"
+            pages = Ask(whole, 1 if self._filters else most, most, listing)
+        sample = self._sample if self._sample is not None else DEFAULT_SAMPLE
+        new = max(0, sample - held.drawn)
+        what = f"README.md and adapter_config.json of {new:,} repositories more in the sample"
+        if held.wanted:
+            what += f", and {held.wanted:,} files that are still to come"
+        return pages, Ask(what, held.wanted, held.wanted + 2 * new, files)
 
     def files(self, subjects: Iterable[Subject]) -> Iterator[Page]:
         """The wanted files of each subject, a page for every few dozen subjects, in the order the answers come.

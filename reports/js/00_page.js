@@ -35,6 +35,11 @@ const hubstats = (() => {
     const text = state.toString();
     history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
   };
+  // A link inside the page changes what it names and keeps the rest, such as the theme.
+  const follow = (fragment) => {
+    new URLSearchParams(fragment).forEach((value, key) => state.set(key, value));
+    history.pushState(null, "", `#${state.toString()}`);
+  };
   const themeIsDark = () => !page.printing && (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
   const announcer = document.getElementById("announcer");
   const announce = (text) => { announcer.textContent = text; };
@@ -95,7 +100,7 @@ const hubstats = (() => {
   const sourceLine = (source) => make("p", { className: "source" }, make("span", { textContent: `Source: ${source.line}. ` }),
     sourceButton("Ask it yourself", { says: "Where this chart comes from", source }));
 
-  const page = { data, state, readState, make, remember, announce, goTo, themeIsDark, openStrip, closeStrip, sourceButton, sourceLine,
+  const page = { data, state, readState, follow, make, remember, announce, goTo, themeIsDark, openStrip, closeStrip, sourceButton, sourceLine, quoted, commandLine, copyButton,
     root, dark, panels: {}, drawn: [], printing: false, started: false };
   return page;
 })();

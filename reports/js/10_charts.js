@@ -166,7 +166,7 @@
     const svg = document.createElementNS(space, "svg");
     svg.setAttribute("viewBox", "0 0 10 10");
     svg.setAttribute("aria-hidden", "true");
-    const shapes = { diamond: "M5 0 10 5 5 10 0 5Z", triangle: "M0 5 9 0V10Z", ring: "M5 .8A4.2 4.2 0 1 0 5 9.2 4.2 4.2 0 1 0 5 .8Z", circle: "M5 0A5 5 0 1 0 5 10 5 5 0 1 0 5 0Z" };
+    const shapes = { sizes: "M2 3.5A1.5 1.5 0 1 0 2 6.5 1.5 1.5 0 1 0 2 3.5ZM7.5 2.5A2.5 2.5 0 1 0 7.5 7.5 2.5 2.5 0 1 0 7.5 2.5Z", diamond: "M5 0 10 5 5 10 0 5Z", triangle: "M0 5 9 0V10Z", ring: "M5 .8A4.2 4.2 0 1 0 5 9.2 4.2 4.2 0 1 0 5 .8Z", circle: "M5 0A5 5 0 1 0 5 10 5 5 0 1 0 5 0Z" };
     const path = document.createElementNS(space, "path");
     path.setAttribute("d", shapes[entry.shape]);
     const shade = repaint(entry.colour);

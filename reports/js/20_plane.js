@@ -9,7 +9,7 @@
   const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
   const listed = (names, most) => (names.length > most ? [...names.slice(0, most), `${names.length - most} more`] : names).join(", ");
   const rounded = (value) => (Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 1 ? value.toFixed(1) : value.toPrecision(2)).replace("-", "\u2212");
-  const percent = (part) => (part > 0.99 && part < 1 ? "over 99%" : `${Math.round(part * 100)}%`);
+  const percent = (part) => (part > 0.99 ? "over 99%" : `${Math.round(part * 100)}%`);
 
   // Marks that no other equals or beats on both axes while beating it on one.
   const frontier = (points, across, up) => {
@@ -62,7 +62,7 @@
     return upright ? { x: beside, y: along } : { x: along, y: beside };
   };
 
-  const diameter = (size) => (size === null ? 9 : Math.max(5, 3 * Math.sqrt(size / 1e9)));
+  const LARGEST = 17; // pixels across, of the mark with the most memory
 
   // The figure, and sentences on what is not in the picture.
   const planeFigure = (plane, across, up, limit = null) => {
@@ -81,6 +81,9 @@
       if (kind) apart[kind].push(point);
       return !kind;
     });
+    const sizes = plane.path ? [] : points.map(({ size }) => size).filter((size) => size !== null);
+    const most = Math.max(...sizes, 1);
+    const diameter = (size) => (plane.path ? 10.4 : size === null ? 9 : Math.max(5, LARGEST * Math.sqrt(size / most)));
     const axisX = across.log ? logAxis(points, across, strip && points.some((point) => point.unseen)) : null;
     if (axisX && strip) spread(points, axisX.low, axisX.start, axisX.width);
     const over = (point) => limit !== null && point.x[0] > limit;
@@ -107,9 +110,11 @@
       traces.push({ type: "scatter", x: edge.map(({ x }) => x[0]), y: edge.map(({ y }) => y[0]), mode: "lines", hoverinfo: "skip",
         line: { color: data.tokens.ink, width: 1.5, shape: across.better === "less" ? "hv" : "vh" } });
     }
+    // Many intervals over one another hide each other and the marks: the more, the fainter.
+    const faint = plane.path ? 1 : Math.min(1, Math.sqrt(24 / Math.max(points.length, 1)));
     ordered.forEach(({ token, members }) => {
       const upright = plane.path ? members.filter((point) => on.has(point)) : members;
-      [[3, 1, 0.35], [1, 2, 0.55]].forEach(([ends, width, opacity]) => {
+      [[3, 1, 0.35 * faint ** 2], [1, 2, 0.55 * faint]].forEach(([ends, width, opacity]) => {
         [segments(members, ends, false), segments(upright, ends, true)].forEach((line) => {
           if (line.x.length) traces.push({ type: "scatter", ...line, mode: "lines", line: { color: data.tokens[token], width }, opacity, hoverinfo: "skip" });
         });
@@ -118,7 +123,7 @@
     ordered.forEach(({ token, own, members }) => traces.push({
       type: "scatter", mode: "markers", name: token, x: members.map(({ x }) => x[0]), y: members.map(({ y }) => y[0]),
       customdata: members.map(hover), meta: { ids: members.map(({ id, run }) => [id, run].filter(Boolean)) }, hovertemplate: "%{customdata}<extra></extra>",
-      marker: { size: members.map((point) => (plane.path && !on.has(point) ? 6 : diameter(plane.path ? 12e9 : point.size))),
+      marker: { size: members.map((point) => (plane.path && !on.has(point) ? 6 : diameter(point.size))),
         symbol: members.map(({ size }) => (own ? "diamond" : "circle") + (size === null ? "-open" : "")), color: data.tokens[token],
         opacity: members.map((point) => (over(point) ? 0.2 : 0.92)), line: { color: data.tokens.paper, width: 1.2 } } }));
 
@@ -133,6 +138,7 @@
     const labels = points.filter((point) => !plane.path || on.has(point) || best.get(point.key) === point)
       .map((point) => ({ x: point.x[0], y: point.y[0], text: withChance(point), radius: radius(point), rank: point.rank + (on.has(point) ? 100 : 0),
         strong: point.emphasis || point.strong || on.has(point), first: point.emphasis, ground: point.unseen ? "band" : "paper" }))
+      .filter((label, place, all) => all.findIndex((other) => other.text === label.text && other.x === label.x && other.y === label.y) === place)
       .sort((one, other) => other.first - one.first || other.rank - one.rank || one.text.localeCompare(other.text));
     const path = [];
     edge.forEach(({ x, y }, place) => {
@@ -153,8 +159,12 @@
     }
     meta.legend = points.some(({ emphasis }) => emphasis) ? [{ label: "plain LoRA", colour: data.tokens.ink, shape: "circle" }] : [];
     meta.legend.push(...Object.entries(data.tokens).filter(([token]) => token !== "ink" && ordered.some((group) => group.token === token)).map(([label, colour]) => ({ label, colour, shape: "circle" })));
-    if (new Set(points.map(({ own }) => own)).size === 2) {
-      meta.legend.push({ label: "published run", colour: data.tokens.soft, shape: "circle" }, { label: "our own run", colour: data.tokens.soft, shape: "diamond" });
+    const own = points.filter((point) => point.own).length;
+    if (own && own < points.length) meta.legend.push({ label: "published run", colour: data.tokens.soft, shape: "circle" });
+    if (own) meta.legend.push({ label: "our own run", colour: data.tokens.soft, shape: "diamond" });
+    if (sizes.length) {
+      const [least, most] = [Math.min(...sizes), Math.max(...sizes)].map((size) => rounded(size / 1e9));
+      meta.legend.push({ label: `area: peak memory, ${least} to ${most} GB`, colour: data.tokens.soft, shape: "sizes" });
     }
     const rangeOf = (key, axis) => {
       const ends = points.flatMap((point) => (plane.path && !on.has(point) ? [point[key][0]] : point[key].slice(0, 3))).filter((end) => end !== null);

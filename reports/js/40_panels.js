@@ -22,7 +22,7 @@
 
   const numbers = (table) => {
     const box = make("details", {}, make("summary", { textContent: "The numbers behind this chart" }));
-    box.addEventListener("toggle", () => { if (box.open && box.childElementCount === 1) box.append(drawTable(table, table.key, false)); });
+    box.addEventListener("toggle", () => { if (box.open && box.childElementCount === 1) box.append(drawTable(table, table.key)); });
     return box;
   };
 
@@ -86,7 +86,7 @@
       if (view.figure || view.plane) {
         parts.push(sourceLine(view.source));
         if (view.table) parts.push(numbers(view.table));
-      } else if (view.table) parts.push(drawTable(view.table, view.table.key, true), sourceLine(view.source));
+      } else if (view.table) parts.push(drawTable(view.table, view.table.key), sourceLine(view.source));
       stage.replaceChildren(...parts);
       hubstats.refresh();
     };

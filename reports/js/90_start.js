@@ -87,9 +87,19 @@
   let waiting = 0;
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => refresh(), 120); });
   dark.addEventListener("change", () => { setTheme(state.get("theme")); refresh(true); });
-  addEventListener("hashchange", () => { if (location.hash.includes("=")) apply(); });
-  addEventListener("beforeprint", () => { hubstats.printing = true; refresh(true); });
-  addEventListener("afterprint", () => { hubstats.printing = false; refresh(true); });
+  addEventListener("popstate", () => { if (location.hash.includes("=") || !location.hash) apply(); });
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href^='#at=']");
+    if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    hubstats.closeStrip();
+    hubstats.follow(link.getAttribute("href").slice(1));
+    apply();
+  });
+  // Charts are drawn anew in the width of a sheet, before the printer takes the page.
+  const print = (on) => { hubstats.printing = on; root.toggleAttribute("data-printing", on); refresh(true); };
+  addEventListener("beforeprint", () => print(true));
+  addEventListener("afterprint", () => print(false));
   // Plotly lies packed in the page: unpacked, it is a script like any other, and runs because the policy knows its hash.
   const unpack = async () => {
     const packed = Uint8Array.from(atob(document.getElementById("plotly").textContent), (letter) => letter.charCodeAt(0));

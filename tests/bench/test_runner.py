@@ -69,6 +69,18 @@ def counted(tmp_path: Path) -> list[str]:
     return file.read_text().split() if file.exists() else []
 
 
+def test_a_run_ends_with_the_process_that_began_it() -> None:
+    code = "import threading, time\nfrom hubstats_bench.worker import _end_with_the_sweep as end\n"
+    code += "threading.Thread(target=end, daemon=True).start()\nprint('ready', flush=True)\ntime.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stdin is not None
+        assert run.stdout.readline() == b"ready\n"
+        assert run.poll() is None
+        run.stdin.close()
+        assert run.wait(10) == 130
+
+
 def test_every_end_is_a_status_and_the_sweep_goes_on(
     worker: tuple[str, ...], named: Callable[[str], RunSpec], tmp_path: Path
 ) -> None:

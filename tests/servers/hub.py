@@ -69,6 +69,8 @@ class HubServer(LoopbackServer):
     datasets: Iterable[Dataset] = ()
     tokens: Collection[str] | Mapping[str, Collection[str]] = field(default=("hf_good",), kw_only=True)
     """Good tokens; as a mapping, with the gated and private ids that each may read ('*': all)."""
+    roles: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    """Of a token: read or write, or what a fine-grained one may do; without one whoami says nothing of it."""
     token_quota: Mapping[str, Quota] | None = field(default=None, kw_only=True)
     """Quota of a caller with a good token, where it differs from `quota`."""
     page_cap: int = field(default=1000, kw_only=True)
@@ -183,7 +185,7 @@ class HubServer(LoopbackServer):
         if path == "/api/models":
             return self.catalogue.page(request, self.url, self.file_host.url, self.paging)
         if path == "/api/whoami-v2":
-            return json_reply(200, {"type": "user", "name": "someone"}) if token else failure(401, NO_USER)
+            return self.whoami(token) if token else failure(401, NO_USER)
         if match := re.fullmatch(r"/api/(models|datasets)/([^/]+(?:/[^/]+)?)", path):
             return self.info(request, match[1], match[2], "main")
         if match := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/(revision|tree|refs|paths-info)/?(.*)", path):
@@ -191,6 +193,14 @@ class HubServer(LoopbackServer):
         if match := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/(refs/[^/]+/[^/]+|[^/]+)/(.+)", path):
             return self.resolve(request, "datasets" if match[1] else "models", match[2], match[3], match[4])
         return failure(404, "Sorry, we can't find the page you are looking for.")
+
+    def whoami(self, token: str) -> Reply:
+        """Who the token belongs to and what it may do."""
+        about: dict[str, Any] = {"type": "user", "name": "someone"}
+        if (role := self.roles.get(token)) is not None:
+            shown = {"role": role} if isinstance(role, str) else {"role": "fineGrained", "fineGrained": role}
+            about["auth"] = {"type": "access_token", "accessToken": {"displayName": "mine", **shown}}
+        return json_reply(200, about)
 
     # Repositories ------------------------------------------------------------------------------------------------
 
@@ -235,7 +245,7 @@ class HubServer(LoopbackServer):
                 "downloads": 0,
                 "likes": 0,
                 "tags": [],
-                "siblings": [{"rfilename": name} for name in sorted(files)],
+                "siblings": [self.sibling(repo, name, files[name], request) for name in sorted(files)],
             }
             ids = {"_id": sha1(repo.encode()).hexdigest()[:24], "id": repo}
         else:
@@ -247,6 +257,17 @@ class HubServer(LoopbackServer):
             full = model.shown()
             ids = {"_id": model.object_id, "id": model.id}
         return json_reply(200, ids | {k: v for k, v in full.items() if not expands or k in expands})
+
+    def sibling(self, repo: str, name: str, body: FileBody, request: Request) -> dict[str, Any]:
+        """A file in the info of a dataset: with `blobs` also its size and hashes."""
+        if (request.param("blobs") or "").lower() != "true":
+            return {"rfilename": name}
+        entry = self.entry("datasets", repo, name, body)
+        about: dict[str, Any] = {"rfilename": name, "size": entry["size"], "blobId": entry["oid"]}
+        if "lfs" in entry:
+            lfs = entry["lfs"]
+            about["lfs"] = {"sha256": lfs["oid"], "size": lfs["size"], "pointerSize": lfs["pointerSize"]}
+        return about
 
     def repository_api(self, request: Request, kind: str, repo: str, verb: str, rest: str) -> Reply:
         """/revision/{rev}, /tree/{rev}[/{folder}], /refs and /paths-info/{rev}."""

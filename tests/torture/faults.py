@@ -19,6 +19,7 @@ from tests.servers.faults import ALL, PAGES_ONLY, RECOVERABLE, FaultPlan
 from tests.servers.faults import FILES as FILE_KINDS
 from tests.servers.http_server import LoopbackServer
 from tests.servers.hub import HubServer
+from tests.servers.repositories import read
 from tests.servers.wire import Reply, Request, json_reply
 
 from .ledger import compare
@@ -57,18 +58,16 @@ def torture(scale: Scale, folder: Path) -> Iterator[Outcome]:
             for name, calls in ways.items():
                 if not scale.long:
                     calls = [call for call in calls if (source, call[0].__name__) in SHORT][:1]
-                if calls:
+                if calls and scale.only in f"{source}: {name}":
                     yield case.run(name, calls)
-        yield _waits(scene)
+        if not scale.only:
+            yield _waits(scene)
 
 
 SHORT = (
-    ("hub", "passing"),
     ("hub", "never"),
-    ("hub", "down"),
     ("github", "passing"),
-    ("civitai", "hostile"),
-    ("civitai", "paging"),
+    ("civitai", "down"),
 )
 """What the tests do of it, with the first of its variants."""
 
@@ -224,9 +223,10 @@ class _Cases:
         served: dict[str, bool] = {}
         for request in self.server.requests:
             # A body of 2 GB is an answer, if an odd one: what the server had said before does not outlive it.
-            served[request.path] = request.fault in GOOD or (
-                request.fault != "huge" and served.get(request.path, False)
-            )
+            well = request.fault in GOOD or (request.status == 200 and self.is_empty(request.path))
+            # A refusal says what it has to say in its headers, whatever of its body arrives.
+            well = well or (request.fault == "cut_file" and request.status >= 400)
+            served[request.path] = well or (request.fault != "huge" and served.get(request.path, False))
         missed = {path for path, well in served.items() if not well and ("/resolve/" in path or "/blobs/" in path)}
         subjects = set()
         with duckdb.connect(str(db), read_only=True) as connection:
@@ -248,6 +248,14 @@ class _Cases:
                     if state not in states or not detail
                 ]
         return subjects
+
+    def is_empty(self, path: str) -> bool:
+        """Whether the file has no bytes, so that a cut or missing body is the true one."""
+        subject, _, name = path.lstrip("/").partition("/resolve/main/")
+        if not isinstance(self.server, HubServer) or not name:
+            return False
+        body = self.server.by_id[subject].files.get(name)
+        return body is not None and read(body) == b""
 
     def equal(self, db: Path, *, without: Collection[str] = (), only: Collection[str] | None = None) -> list[str]:
         """All tables against the clean file's; with subjects left out, those that hold crawled rows."""
@@ -300,7 +308,7 @@ def _waits(scene: Stage) -> Outcome:
         problems.append(f"{faults} answers asked for 3 s, and only {len(gaps)} pauses were that long: {gaps}")
     if told < len(gaps):
         problems.append(f"{len(gaps)} long waits and {told} lines about them: {ran.said}")
-    if any(gap > 3 + 1 + 1.5 for gap in gaps):
+    if any(gap > 3 + 1 + 4 for gap in gaps):
         problems.append(f"a wait went past what was asked for: {gaps}")
     return Outcome(
         "faults", "waits are kept and shown", faults, escapes=len(problems), problems=tuple(problems),

@@ -42,8 +42,8 @@ DEATHS = 3
 LONGEST_DELAY = 0.03
 """Seconds after a step at which a death comes at the latest: a statement takes about as long."""
 
-LONG_ONLY = ("crawl github", "crawl civitai")
-"""Jobs that the short form leaves out: what they write goes the way of a crawl of the Hub."""
+LONG_ONLY = ("crawl github", "crawl civitai", "import", "report")
+"""Jobs that the short form leaves out: what they write goes the way of a crawl of the Hub, or is written last."""
 
 NEXT_SCHEMA = """
 CREATE TABLE added AS SELECT range AS n, hash(range) AS h FROM range(300000);
@@ -86,17 +86,19 @@ def torture(scale: Scale, folder: Path) -> Iterator[Outcome]:
         hub = scene.servers["hub"]
         hub.latency = 0.002
         jobs = [job for job in _jobs(scene) if scale.long or job.name not in LONG_ONLY]
-        every = [_Killer(scene, job, scale.seed) for job in jobs]
-        for killer, deaths in zip(every, _shares(scale.size(8, 210), jobs), strict=True):
+        shares = dict(zip((job.name for job in jobs), _shares(scale.size(5, 210), jobs), strict=True))
+        every = [_Killer(scene, job, scale.seed) for job in jobs if scale.only in job.name]
+        for killer in every:
+            deaths = shares[killer.job.name]
             yield killer.torture("kill -9", signal.SIGKILL, deaths)
         if scale.long:
             for killer in every:
                 yield killer.torture("Ctrl-C", signal.SIGINT, 6)
                 yield killer.torture("SIGTERM", signal.SIGTERM, 4)
-        else:
-            yield every[0].torture("Ctrl-C", signal.SIGINT, 1)
-        for step in (_full_disk, _two_writers, _readers):
-            yield step(scene, scale, every[0])
+        for killer in every:
+            if killer.job.name == "crawl hub":
+                yield from _full_disk(scene, scale, killer)
+                yield from _others_at_once(scene, scale, killer)
 
 
 def _shares(deaths: int, jobs: Sequence[Job]) -> list[int]:
@@ -311,7 +313,7 @@ def small_disk(place: Path, size: int) -> Iterator[Callable[[], None] | None]:
         subprocess.run(["umount", "--lazy", str(place)], check=False)
 
 
-def _full_disk(scene: Stage, scale: Scale, killer: _Killer) -> Outcome:
+def _full_disk(scene: Stage, scale: Scale, killer: _Killer) -> Iterator[Outcome]:
     """A disk that fills up at seeded moments: one line, exit code 1, and with space again it goes on to the end."""
     began = time.monotonic()
     random = Random(scale.seed)
@@ -346,7 +348,7 @@ def _full_disk(scene: Stage, scale: Scale, killer: _Killer) -> Outcome:
                 lost, doubled = lost + difference.lost, doubled + difference.doubled
                 bad += difference.lines
             problems += [f"a disk of {size:,} bytes: {line}" for line in bad]
-    return Outcome(
+    yield Outcome(
         "kills", f"{killer.job.name}: full disk ({kind})", kills=filled, rows_lost=lost, rows_doubled=doubled,
         escapes=escapes, problems=tuple(problems), seconds=time.monotonic() - began,
     )  # fmt: skip
@@ -362,41 +364,17 @@ def _limited(scene: Stage, home: Path, words: Sequence[str], size: int) -> Ran:
     return finish(process, 120)
 
 
-def _two_writers(scene: Stage, scale: Scale, killer: _Killer) -> Outcome:
-    """While a crawl runs, a second one on the same file is refused at once and told which process has it."""
-    began = time.monotonic()
-    problems: list[str] = []
-    refused = 0
-    home = scene.home("two-writers")
-    with _slow(scene):
-        first = scene.start(home, *killer.job.words)
-        _until(lambda: (home / DB).exists() and len(_owner(home)) > 0)
-        while first.poll() is None and refused < scale.size(1, 8):
-            second = scene.run(home, *killer.job.words)
-            if first.poll() is not None:
-                break
-            refused += 1
-            problems += second.blame(1)
-            if f"process {first.pid}" not in second.said:
-                problems.append(f"it does not name process {first.pid}: {second.said.strip()[-200:]}")
-            if second.seconds > 20:
-                problems.append(f"it took {second.seconds:.0f} s to refuse")
-        problems += finish(first, 120).blame(0)
-    if not refused:
-        problems.append("the first crawl was done before a second one was tried")
-    difference = compare(killer.clean / DB, home / DB)
-    return Outcome(
-        "kills", "two crawls at once", inputs=refused, rows_lost=difference.lost, rows_doubled=difference.doubled,
-        escapes=len(problems), problems=(*problems, *difference.lines), seconds=time.monotonic() - began,
-    )  # fmt: skip
+def _others_at_once(scene: Stage, scale: Scale, killer: _Killer) -> Iterator[Outcome]:
+    """While a crawl runs: a second one on the same file is refused and told who has it, and readers get their answers.
 
-
-def _readers(scene: Stage, scale: Scale, killer: _Killer) -> Outcome:
-    """While a crawl runs, three readers ask without a pause: each gets an answer, and what it saw does not go away."""
+    Three readers ask without a pause, and what they saw does not go away.
+    """
     began = time.monotonic()
-    home = scene.home("readers")
+    home = scene.home("others")
+    refusals: list[str] = []
     problems: list[str] = []
     answered = itertools.count()
+    refused = 0
     over = threading.Event()
 
     def read(number: int) -> None:
@@ -420,35 +398,44 @@ def _readers(scene: Stage, scale: Scale, killer: _Killer) -> Outcome:
         threads = [threading.Thread(target=read, args=(number,)) for number in range(1, 4)]
         for thread in threads:
             thread.start()
-        asked = scene.run(home, "query", "technique_share")
-        problems += asked.blame(0)
+        problems += scene.run(home, "query", "technique_share").blame(0)
+        while crawling.poll() is None and refused < scale.size(1, 8):
+            second = scene.run(home, *killer.job.words)
+            if crawling.poll() is not None:
+                break
+            refused += 1
+            refusals += second.blame(1)
+            if f"process {crawling.pid}" not in second.said:
+                refusals.append(f"it does not name process {crawling.pid}: {second.said.strip()[-200:]}")
+            if second.seconds > 20:
+                refusals.append(f"it took {second.seconds:.0f} s to refuse")
         ended = finish(crawling, 180)
         over.set()
         for thread in threads:
             thread.join()
     problems += ended.blame(0)
+    if not refused:
+        refusals.append("the first crawl was done before a second one was tried")
     difference = compare(killer.clean / DB, home / DB)
-    return Outcome(
+    seconds = time.monotonic() - began
+    yield Outcome(
+        "kills", "a second crawl on the same file", inputs=refused, escapes=len(refusals), problems=tuple(refusals)
+    )
+    yield Outcome(
         "kills", "readers during a crawl", inputs=next(answered) + 1, rows_lost=difference.lost,
         rows_doubled=difference.doubled, escapes=len(problems), problems=(*problems, *difference.lines),
-        seconds=time.monotonic() - began,
+        seconds=seconds,
     )  # fmt: skip
 
 
 @contextmanager
 def _slow(scene: Stage) -> Iterator[None]:
     hub = scene.servers["hub"]
-    before, hub.latency = hub.latency, 0.25
+    before, hub.latency = hub.latency, 0.4
     try:
         yield
     finally:
         hub.latency = before
-
-
-def _owner(home: Path) -> str:
-    with suppress(OSError):
-        return (home / f"{DB}.spool" / "owner").read_text()
-    return ""
 
 
 def _has_schema(db: Path) -> bool:

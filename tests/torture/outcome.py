@@ -20,6 +20,8 @@ class Scale:
 
     long: bool = False
     seed: int = 0
+    only: str = ""
+    """Part of the names of the cases to run (of kills: of the jobs); empty: all."""
 
     def size(self, short: int, long: int) -> int:
         """How many kills, inputs, files of this scale."""

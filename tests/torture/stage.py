@@ -67,6 +67,8 @@ class Stage:
     servers: Mapping[str, LoopbackServer]
     options: Mapping[str, Sequence[str]]
     limits: Mapping[str, Any] = field(default_factory=lambda: dict(LIMITS))
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """More of the environment, before all else: tokens."""
 
     def home(self, name: str) -> Path:
         """A folder for one file."""
@@ -85,7 +87,7 @@ class Stage:
             "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "bench")]),
             "TORTURE": json.dumps({"limits": dict(self.limits), **orders}),
         }
-        return clean_environment(home, more)
+        return clean_environment(home, more | self.secrets)
 
     def start(self, home: Path, *words: str, **orders: Any) -> subprocess.Popen[str]:
         """hubstats as a process in `home`, under orders as `victim` reads them."""
@@ -131,6 +133,9 @@ def finish(process: subprocess.Popen[str], timeout: float) -> Ran:
     process.wait()
     late.cancel()
     listener.join(5)
+    process.stdout.close()
+    if process.stderr is not None and not listener.is_alive():
+        process.stderr.close()
     seconds = time.monotonic() - began
     code = None if seconds >= timeout and process.returncode == -signal.SIGKILL else process.returncode
     return Ran(code, out, "".join(line for _, line in lines), seconds, tuple(lines))

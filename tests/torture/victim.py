@@ -7,6 +7,8 @@ The environment variable TORTURE holds JSON, all of it optional:
     die        [step, seconds, signal]: that long after the step of that number begins, the process gets the signal
     schema     SQL of one more migration, as the next version of hubstats would bring it
     worker     the command of a bench run
+    loud       every library logs all it can to stderr
+    broken     the n-th request ends in an exception that nobody foresaw and that quotes the request's headers
 
 A step is anything that changes a disk or asks a server, as Python's audit hooks and the Store see it: a file opened for
 writing, renamed or removed, a folder made, a page asked for, a statement that writes, a transaction begun or ended.
@@ -17,6 +19,7 @@ from __future__ import annotations
 import functools
 import itertools
 import json
+import logging
 import os
 import signal
 import sys
@@ -97,6 +100,19 @@ def in_transactions(store: Any, steps: Steps) -> None:
     store.transaction = stepped
 
 
+def _break(kind: Any, at: int) -> None:
+    """Makes one exchange of the client a bug that tells all it knows."""
+    original = kind._exchange
+    number = itertools.count(1)
+
+    def exchange(self: Any, url: str, headers: Mapping[str, str], max_bytes: int) -> Any:
+        if next(number) == at:
+            raise ValueError(f"cannot send {url} with {{'Authorization': 'Bearer {self._token}', **{dict(headers)}}}")
+        return original(self, url, headers, max_bytes)
+
+    kind._exchange = exchange
+
+
 def main() -> None:
     """Runs hubstats as ordered."""
     orders = json.loads(os.environ.get("TORTURE", "{}"))
@@ -107,6 +123,10 @@ def main() -> None:
     if "schema" in orders:
         known = store.migrations()
         store.migrations = lambda: [*known, ("0999_next", orders["schema"])]
+    if "loud" in orders:
+        logging.basicConfig(level=logging.DEBUG)
+    if "broken" in orders:
+        _break(client.HttpClient, orders["broken"])
     if "worker" in orders:
         from hubstats_bench import benchable, runner
 

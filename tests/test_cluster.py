@@ -1,0 +1,211 @@
+"""Imports and sweeps on a Ray cluster of several nodes: bit for bit what one machine makes, whoever dies meanwhile."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from hubstats import pipeline
+from hubstats.ask import connect
+from hubstats.detect import batch
+from hubstats.engines import Engine, open_engine
+from hubstats.pipeline import Silent
+from hubstats.records import SourceOptions
+from hubstats.sources import _code_files, _code_parquet
+from hubstats.sources.code import Code
+from hubstats.techniques import load
+from hubstats_bench.experiment import shipped
+from hubstats_bench.runner import Outcome, Progress, sweep
+from tests.bench.conftest import tiny_run
+from tests.conftest import Run
+from tests.test_code import CLASSES, NOW, TRAIN, Crawl, commit, write
+from tests.test_code_parquet import corpus, many
+
+pytestmark = pytest.mark.cluster
+
+CASES = Path(__file__).parent / "cases"
+
+
+class KillsANode(Silent):
+    """A progress that takes a node of the cluster away when the first results of a task are in."""
+
+    def __init__(self, cluster: Any, task: str) -> None:
+        self._cluster = cluster
+        self._task = task
+        self._node = cluster.add_node(num_cpus=2, object_store_memory=80_000_000)
+        self.killed = False
+
+    def advance(self, task: str, items: int, total: int | None = None) -> None:
+        if task == self._task and items and not self.killed:
+            self.killed = True
+            self._cluster.remove_node(self._node, allow_graceful=False)
+
+    def clean(self) -> None:
+        if not self.killed:
+            self._cluster.remove_node(self._node)
+
+
+@pytest.fixture
+def node(cluster: Any) -> Iterator[Any]:
+    """One more node, which the test may take away."""
+    added = cluster.add_node(num_cpus=1, object_store_memory=80_000_000)
+    yield added
+    if added in cluster.list_all_nodes():
+        cluster.remove_node(added)
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many pieces of work from few files."""
+    monkeypatch.setattr(_code_files, "SHARD_FILES", 20)
+    monkeypatch.setattr(_code_parquet, "SHARD_FILES", 20)
+    monkeypatch.setattr(batch, "MOST", 40)
+
+
+def imported(db: Path, kind: str, path: Path, engine: Engine | None, progress: Any = None) -> dict[str, Any]:
+    """What an import leaves in the file, apart from when it was."""
+    reports = pipeline.crawl(db, [kind], SourceOptions(path=str(path)), progress or Silent(), engine)
+    assert [report.state for report in reports] == ["done"], reports
+    with connect(db) as answers:
+        return {
+            table: answers.sql(f"SELECT * EXCLUDE ({times}) FROM {table} ORDER BY ALL").rows()
+            for table, times in {
+                "failure": "failed_at",
+                "verdict": "detector_version",
+                "detection": "detector_version",
+                "crawl_cursor": "updated_at",
+            }.items()
+        }
+
+
+def test_code_is_the_same_from_a_cluster(cluster: Any, node: Any, small_shards: None, tmp_path: Path) -> None:
+    files = {f"{i % 7}/{i:03}.py": TRAIN + f"# {i}" if i % 3 else "import os" for i in range(300)}
+    commit(tmp_path / "all" / "proj", files)
+    commit(tmp_path / "all" / "other", {"a.py": TRAIN})
+    corpus(tmp_path / "corpora" / "a.parquet", many(200), row_group_size=10)
+    write(tmp_path / "folder", {**files, "adapter_config.json": '{"peft_type": "LORA"}'})
+    places = [tmp_path / name for name in ("all", "corpora", "folder")]
+    here = Crawl(*places).pages
+    assert len(here) > 40
+    with open_engine("ray", address=cluster.address) as engine:
+        pages = Code(places, CLASSES, print, now=lambda: NOW, engine=engine).pages({})
+        first = next(pages)
+        cluster.remove_node(node, allow_graceful=False)
+        assert [first, *pages] == here
+
+
+def test_cards_are_judged_the_same_by_a_cluster(cluster: Any, small_shards: None, tmp_path: Path) -> None:
+    texts = [
+        case["text"]
+        for path in sorted(CASES.glob("*.toml"))
+        for cases in tomllib.loads(path.read_text(encoding="utf-8")).values()
+        for case in cases
+        if isinstance(case, dict) and "text" in case
+    ]
+    assert len(texts) > 500
+    pl.DataFrame({"modelId": [f"a/{i}" for i in range(len(texts))], "card": texts}).write_parquet(
+        tmp_path / "d.parquet"
+    )
+    here = imported(tmp_path / "here.duckdb", "dump", tmp_path / "d.parquet", None)
+    killer = KillsANode(cluster, "detect")
+    try:
+        ray = open_engine("ray", address=cluster.address)
+        there = imported(tmp_path / "there.duckdb", "dump", tmp_path / "d.parquet", ray, killer)
+        assert killer.killed
+    finally:
+        killer.clean()
+    assert there == here
+    assert len(here["verdict"]) == len(texts)
+
+
+def test_the_command(cluster: Any, run: Run, tmp_path: Path) -> None:
+    write(tmp_path / "code", {"a.py": TRAIN})
+    done = run("import", "--kind", "code", "code", "--engine", "ray", "--address", cluster.address, "-f", "json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)[0]["records"] == "1 code_file, 2 code_import"
+    refused = run("import", "--kind", "code", "code", "--engine", "ray", "--address", "127.0.0.1:9")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("hubstats: no Ray cluster answers at 127.0.0.1:9")
+    assert "Traceback" not in refused.stderr
+
+
+# --- sweeps ---------------------------------------------------------------------------------------------------------
+
+FAKE = """
+    import json, sys, time
+    from pathlib import Path
+    from hubstats_bench import result, spec
+
+    counted, order, place, folder = map(Path, sys.argv[1:])
+    record = result.Record(spec.spec_from(json.loads(order.read_text())))
+    name = record.spec.experiment
+    with open(counted, "a") as lines:
+        lines.write(f"{name} begins\\n")
+    print(json.dumps({"phase": "train", "done": 2, "of": 3}), flush=True)
+    time.sleep(0.7)
+    if name == "leaves":
+        sys.exit(3)
+    record.status = "success"
+    record.value("answer_nll", 1.5, "nats per token", "lower")
+    with open(counted, "a") as lines:
+        lines.write(f"{name} ends\\n")
+    result.write(place, record.document())
+"""
+
+
+def documents(folder: Path) -> dict[str, Any]:
+    """The results in a folder, apart from when they were made and how long it took."""
+    found = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
+    for document in found.values():
+        document["run_info"]["created_at"] = document["run_info"]["total_time"] = None
+        document["hubstats"]["times"] = {}
+    return found
+
+
+def test_a_sweep_is_the_same_on_a_cluster(cluster: Any, node: Any, tmp_path: Path) -> None:
+    script = tmp_path / "worker.py"
+    script.write_text(textwrap.dedent(FAKE), encoding="utf-8")
+    counted = tmp_path / "counted"
+    plain = tiny_run(next(each for each in shipped(load()) if each.name == "lora/rank8"))
+    specs = [replace(plain, experiment=name) for name in ("a", "b", "leaves", "c", "a", "d", "e")]
+    worker = (sys.executable, str(script), str(counted))
+    here = [outcome.stored.status for outcome in sweep(specs, tmp_path / "here", worker=worker)]
+    counted.unlink()
+
+    events: list[Progress | Outcome] = []
+    killed: list[str] = []
+
+    def tell(event: Progress | Outcome) -> None:
+        events.append(event)
+        if isinstance(event, Outcome) and not killed:
+            killed.append(counted.read_text())
+            cluster.remove_node(node, allow_graceful=False)
+
+    began = time.monotonic()
+    with open_engine("ray", address=cluster.address) as engine:
+        there = sweep(specs, tmp_path / "there", worker=worker, tell=tell, engine=engine)
+    assert time.monotonic() - began < 60
+    assert [outcome.stored.status for outcome in there] == here
+    assert here == ["success", "success", "error", "success", "success", "success", "success"]
+    assert [outcome.skipped for outcome in there] == [False] * 4 + [True, False, False]
+    assert documents(tmp_path / "there") == documents(tmp_path / "here")
+    assert [event.spec.experiment for event in events if isinstance(event, Outcome)] == [
+        spec.experiment for spec in specs
+    ]
+    heard = {event.number for event in events if isinstance(event, Progress)}
+    assert heard == {1, 2, 3, 4, 6, 7}
+    # What had been handed over when the node died was not begun again.
+    assert counted.read_text().split("\n").count("a begins") == 1
+    assert killed
+    again = sweep(specs, tmp_path / "there", worker=worker)
+    assert [outcome.skipped for outcome in again] == [True] * 7

@@ -283,7 +283,7 @@ def test_a_single_seed_and_unequal_tuning_are_told(folder: Path, experiments: di
         ({"data": (Origin("hub", "openai/gsm8k", "dead"),)}, "data 'hub:openai/gsm8k@dead' instead of"),
         ({"evaluation": Evaluation(items=20)}, "questions '20 of test' instead of 'all of test'"),
         ({"evaluation": Evaluation("heldout")}, "questions 'all of heldout' instead of 'all of test'"),
-        ({"options": ("packing",)}, "options 'packing' instead of ''"),
+        ({"options": ("keep-cache",)}, "options 'keep-cache' instead of ''"),
         ({"versions": {"recipe": "2"}}, "recipe '2' instead of '1'"),
     ],
 )

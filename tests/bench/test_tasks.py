@@ -149,7 +149,7 @@ def test_every_task_keeps_its_promises(name: str) -> None:
 
 
 def test_an_unknown_task_is_told_what_there_is() -> None:
-    with pytest.raises(BenchError, match=r"did you mean 'gsm8k'\? there are gsm8k, metamathqa, tiny"):
+    with pytest.raises(BenchError, match=r"did you mean 'gsm8k'\? there are gsm8k, llama3b, metamathqa, tiny"):
         tasks.get("gsm8")
 
 

@@ -12,6 +12,13 @@ INSERT INTO technique (key, name, family, kind, parent, library, peft_type, conf
     ('textual_inversion', 'Textual Inversion', 'soft-prompt', 'external', NULL, 'diffusers', NULL, NULL, NULL, 2022),
     ('full_finetuning', 'Full fine-tuning', 'other', 'baseline', NULL, NULL, NULL, NULL, NULL, NULL);
 
+INSERT INTO technique_capability VALUES
+    ('lora', 'merge', true, 'probed', 'same outputs after merging', 'peft', '0.21.2', '2026-11-24', 'cpu'),
+    ('lora', 'several', true, 'introspected', 'the class says so', 'peft', '0.21.2', '2026-11-24', 'cpu'),
+    ('ia3', 'merge', true, 'probed', 'same outputs after merging', 'peft', '0.21.2', '2026-11-24', 'cpu'),
+    ('oft', 'quantised', NULL, 'unknown', 'needs a GPU', 'peft', '0.21.2', '2026-11-24', 'cpu'),
+    ('loha', 'quantised', false, 'probed', 'refused', 'peft', '0.21.2', '2026-11-24', 'cpu');
+
 -- hub: a frame of 13 in two strata, 2 of 4 and 4 of 9 drawn; qdan/six was not read yet, so weights are 4/2 and 9/3.
 INSERT INTO hub_model (
     source, model_id, author, created_at, downloads, tags, pipeline_tag, base_model, has_card, has_adapter_config, seen_at

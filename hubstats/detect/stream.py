@@ -119,6 +119,11 @@ class Stream:
         verdicts = pl.concat([waiting.silent, *(verdict for verdict, _ in made)])
         detections = pl.concat([detection for _, detection in made]) if made else None
         tables = {**waiting.page.tables, "verdict": verdicts}
+        if not self._keep_text:
+            says = verdicts.filter(pl.col("state") != "none")["subject_id"]
+            says = says if detections is None else pl.concat([says, detections["subject_id"]])
+            text = pl.when(pl.col("model_id").is_in(says.unique().implode())).then("text")
+            tables["model_card"] = tables["model_card"].with_columns(text=text)
         if detections is not None and len(detections):
             tables["detection"] = detections
         return replace(waiting.page, tables=tables)

@@ -29,7 +29,7 @@ from hubstats.errors import ConfigError, EngineError, SourceError, StoreBusy, St
 from hubstats.records import Basis, Document, NotEstimated, Page, Record, SourceOptions, Subject
 from hubstats.sources import BulkSource, SampledSource, Source, open_source, require
 from hubstats.sources.hub import DEFAULT_SAMPLE
-from hubstats.spool import Spool, discard
+from hubstats.spool import Spool, clear, discard
 from hubstats.store import Store, read_input, wait_for
 
 LIVE_SOURCES = ("hub", "github", "civitai")
@@ -144,6 +144,7 @@ class Writer:
                 f"cannot write beside {self.db}: {error.strerror}; choose another place with --db"
             ) from error
         try:
+            clear(self.spool.folder)
             with Store.open(self.db, write=True, patience=60.0) as store:
                 for segment in self.spool.segments():
                     store.absorb(segment)

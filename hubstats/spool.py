@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 CURSOR_TABLE = "crawl_cursor"
 PAGE_COLUMN = "_page"
 COMMITTED = "committed"
+ABSORBED = ".absorbed"
+"""Ending of a segment's folder that is in the file and only waits to be removed."""
 
 
 _columns: dict[str, tuple[str, ...]] = {}
@@ -230,8 +232,19 @@ def _after_last_newline(stream: BinaryIO, size: int, block: int = 1 << 16) -> in
 
 
 def discard(segment: Path) -> None:
-    """Removes an absorbed segment."""
-    shutil.rmtree(segment)
+    """Removes an absorbed segment, at once as far as readers of the spool see.
+
+    Removed file by file, a segment that a kill leaves half would be taken in again: verdicts without their evidence.
+    """
+    gone = segment.with_name(segment.name + ABSORBED)
+    segment.rename(gone)
+    shutil.rmtree(gone)
+
+
+def clear(folder: Path) -> None:
+    """Removes what a killed process left of segments that were absorbed."""
+    for gone in folder.glob(f"*{ABSORBED}"):
+        shutil.rmtree(gone)
 
 
 def pending(folder: Path) -> dict[str, int]:
@@ -244,4 +257,5 @@ def pending(folder: Path) -> dict[str, int]:
 
 
 def _rows(folder: Path) -> Iterable[Path]:
-    return (*folder.glob("*/*.ndjson"), *folder.glob("*/*.arrow")) if folder.is_dir() else ()
+    found = (*folder.glob("*/*.ndjson"), *folder.glob("*/*.arrow")) if folder.is_dir() else ()
+    return (path for path in found if not path.parent.name.endswith(ABSORBED))

@@ -402,7 +402,7 @@ def test_other_content_under_the_same_name_is_warned_of_and_read(tmp_path: Path)
         write(path, {"id": [name]})
         source = dump.open_source(SourceOptions(path=str(path)), said.append)
         pages = list(source.pages(cursors))
-        assert list(models([record for page in pages for record in page.records])) == [name]
+        assert list(models([record for page in pages for record in rows(page)])) == [name]
         cursors |= {page.scope: page.cursor for page in pages if page.cursor}
         warned = [line for line in said if "is not what it was when it was read before" in line]
         assert len(warned) == (name == "a/two")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import polars
@@ -12,7 +13,7 @@ import pytest
 
 from hubstats.errors import StoreError
 from hubstats.records import HubModel, Page
-from hubstats.spool import Spool, discard, frames, pending, repair
+from hubstats.spool import Spool, clear, discard, frames, pending, repair
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -144,3 +145,23 @@ def test_rows_that_come_as_a_frame_count_with_their_page(tmp_path: Path) -> None
         "hub_model": [1, 2]
     }
     assert pending(tmp_path / "spool")["hub_model"] > 0
+
+
+def test_an_absorbed_segment_is_gone_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of one, left by a kill, would be taken in again: verdicts without their evidence."""
+    spool = Spool(tmp_path / "spool")
+    spool.append("hub", Page((HubModel("hub", "a/b"),)))
+    spool.seal()
+    [segment] = spool.segments()
+
+    def killed(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            discard(segment)
+    assert spool.segments() == []
+    assert pending(tmp_path / "spool") == {}
+    clear(tmp_path / "spool")
+    assert list((tmp_path / "spool").iterdir()) == []

@@ -260,6 +260,8 @@ def not_known(evidence: Evidence) -> tuple[str, ...]:
         unknown.append("what repositories on the Hub use (hubstats crawl hub)")
     if not any(standing.own for standing in evidence.standings):
         unknown.append("how each technique does with equal tuning (hubstats bench run)")
+    else:  # a run says its learning rate, not how it was found
+        unknown.append("whether own runs were tuned alike (hubstats bench compare)")
     if since(evidence) is None:
         unknown.append("what others printed (hubstats crawl snapshot)")
     tasks = sorted({charts.plain(standing.task, 40) for standing in evidence.standings})

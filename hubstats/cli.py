@@ -636,6 +636,15 @@ def main() -> None:
     """Entry point: every expected failure is one line on stderr."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        _run()
+    finally:
+        # All is said and done: an interrupt now would only make the libraries' own tidying up complain.
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, signal.SIG_IGN)
+
+
+def _run() -> None:
+    try:
         app()
     except SystemExit as ended:
         # typer ends a command at Ctrl-C with this code and without a word.

@@ -222,6 +222,7 @@ def test_a_bug_is_told_without_the_tokens_that_its_exception_quotes(
         raise ValueError("Authorization: Bearer hf_abcdefghijkl, or of-a-shape-nobody-knows")
 
     monkeypatch.setattr(cli, "app", broken)
+    monkeypatch.setattr(cli.signal, "signal", lambda *words: None)  # this process goes on after it
     for debug in ("", "1"):
         monkeypatch.setenv("HUBSTATS_DEBUG", debug)
         with pytest.raises(SystemExit) as ended:
@@ -231,3 +232,16 @@ def test_a_bug_is_told_without_the_tokens_that_its_exception_quotes(
         assert "Authorization: Bearer ***" in said
         assert ("Traceback" in said) is bool(debug)
         assert not [secret for secret in ("hf_abc", "nobody-knows") if secret in said]
+
+
+def test_an_interrupt_while_python_ends_says_nothing() -> None:
+    """All was done: what the libraries registered to be called at the end is not disturbed."""
+    program = (
+        "import atexit, os, signal, sys\n"
+        "atexit.register(lambda: [os.kill(os.getpid(), one) for one in (signal.SIGTERM, signal.SIGINT)])\n"
+        "from hubstats.cli import main\n"
+        "sys.argv = ['hubstats', '--version']\n"
+        "main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, "")

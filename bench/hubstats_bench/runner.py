@@ -176,7 +176,7 @@ class _Ears:
 
     def listen(self, stream: IO[str]) -> None:
         """Progress, one JSON line each; anything else on standard output is chatter of the libraries."""
-        for line in stream:
+        for line in _lines(stream):
             with suppress(ValueError, KeyError, TypeError):
                 said = json.loads(line)
                 told = (str(said["phase"]), int(said["done"]), int(said["of"]))
@@ -184,8 +184,14 @@ class _Ears:
 
     def note(self, stream: IO[str]) -> None:
         """The end of standard error."""
-        for line in stream:
+        for line in _lines(stream):
             self.errors = (self.errors + line)[-TAIL:]
+
+
+def _lines(stream: IO[str]) -> Iterator[str]:
+    """The lines of a pipe, up to its end, or until an interrupt closes it."""
+    with suppress(ValueError):
+        yield from stream
 
 
 def perform(order: Order, tell: Callable[[Progress], None]) -> dict[str, Any]:
@@ -222,10 +228,10 @@ def _heard_out(process: subprocess.Popen[str], ears: _Ears, timeout: float | Non
         threading.Thread(target=ears.listen, args=(process.stdout,), daemon=True),
         threading.Thread(target=ears.note, args=(process.stderr,), daemon=True),
     ]
-    for thread in threads:
-        thread.start()
     late = False
     try:
+        for thread in threads:
+            thread.start()
         # with an end, Python looks again and again; without one it never hears of Ctrl-C where the system gives the
         # signal to one of the listening threads
         process.wait(timeout or threading.TIMEOUT_MAX)
@@ -237,7 +243,8 @@ def _heard_out(process: subprocess.Popen[str], ears: _Ears, timeout: float | Non
         raise
     finally:
         for thread in threads:
-            thread.join(PATIENCE)
+            if thread.ident is not None:  # an interrupt may come before it is started
+                thread.join(PATIENCE)
     return late
 
 

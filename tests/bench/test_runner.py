@@ -20,7 +20,7 @@ from hubstats.errors import BenchError
 from hubstats_bench import result
 from hubstats_bench.experiment import Experiment
 from hubstats_bench.result import Record
-from hubstats_bench.runner import Outcome, Progress, sweep
+from hubstats_bench.runner import Outcome, Progress, _Ears, sweep
 from hubstats_bench.spec import RunSpec, run_id
 from tests.bench.conftest import WITHOUT_TORCH, tiny_run
 
@@ -266,3 +266,20 @@ def test_a_real_run_in_a_process_of_its_own(experiments: dict[str, Experiment], 
     assert document["meta_info"]["package_info"]["torch-version"]
     assert str(Path.home()) not in json.dumps(document)
     assert os.sep + "tmp" not in json.dumps(document)
+
+
+def test_a_pipe_closed_while_it_is_read_is_the_end_of_it(experiments: dict[str, Experiment]) -> None:
+    """An interrupt closes the pipes of a run under the threads that read them."""
+    reading, writing = os.pipe()
+    os.write(writing, b'{"phase": "train", "done": 1, "of": 2}\n')
+    heard: list[Progress] = []
+
+    with os.fdopen(reading) as stream:
+
+        def hear(progress: Progress) -> None:
+            heard.append(progress)
+            stream.close()
+
+        _Ears(tiny_run(experiments["lora/rank8"]), hear).listen(stream)
+    os.close(writing)
+    assert [progress.done for progress in heard] == [1]

@@ -23,9 +23,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest import mock
 
 import duckdb
 
+from hubstats import store
 from hubstats.ask import connect
 from hubstats.errors import HubstatsError
 from hubstats_bench import plan as bench_plan
@@ -35,6 +37,7 @@ from hubstats_bench.spec import Evaluation, Origin, RunSpec
 from .ledger import compare, keys
 from .outcome import Outcome, Scale
 from .stage import Ran, Stage, finish, stage
+from .victim import NEXT
 
 DB = "hubstats.duckdb"
 DEATHS = 3
@@ -137,7 +140,7 @@ class _Killer:
                 ran = self.scene.run(home, *self.job.words, die=die, **self.job.orders)
                 bad = self.end(ran, sign)
                 died += 1
-                now = _seen(home / DB, bad)
+                now = _seen(home / DB, bad, self.job.orders.get("schema"))
                 for table, known in seen.items():
                     if gone := known - now.get(table, set()):
                         lost += len(gone)
@@ -186,18 +189,35 @@ class _Killer:
         return bad
 
 
-def _seen(db: Path, bad: list[str]) -> dict[str, set[tuple[object, ...]]]:
-    """What a reader finds in the file after a death; a file that was never begun holds nothing."""
+def _seen(db: Path, bad: list[str], schema: str | None = None) -> dict[str, set[tuple[object, ...]]]:
+    """What a reader finds in the file after a death; a file that was never begun holds nothing.
+
+    With the next schema the reader knows it as the killed process did; a file that has not come to it yet is refused
+    as older, and still holds what it held.
+    """
     if not db.exists():
         return {}
-    try:
-        with connect(db) as answers:
-            answers.sql("SELECT count(*) FROM crawl")
-        return keys(db)
-    except HubstatsError as error:
-        if "is empty" not in str(error) and "older schema" not in str(error):
-            bad.append(f"the file does not open: {error}")
-        return {}
+    with _knowing(schema):
+        try:
+            with connect(db) as answers:
+                answers.sql("SELECT count(*) FROM crawl")
+        except HubstatsError as error:
+            if "is empty" in str(error):
+                return {}
+            if "older schema" not in str(error):
+                bad.append(f"the file does not open: {error}")
+                return {}
+    return keys(db)
+
+
+@contextmanager
+def _knowing(schema: str | None) -> Iterator[None]:
+    if schema is None:
+        yield
+        return
+    known = [*store.migrations(), (NEXT, schema)]
+    with mock.patch.object(store, "migrations", return_value=known):
+        yield
 
 
 # --- the jobs -----------------------------------------------------------------------------------------------------

@@ -29,6 +29,9 @@ from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+NEXT = "0999_next"
+"""Name of the migration that `schema` brings."""
+
 AUDITED = {
     "os.mkdir": "mkdir",
     "os.rename": "rename",
@@ -122,7 +125,7 @@ def main() -> None:
     client.HttpClient.__init__.__kwdefaults__.update(orders.get("limits", {}))
     if "schema" in orders:
         known = store.migrations()
-        store.migrations = lambda: [*known, ("0999_next", orders["schema"])]
+        store.migrations = lambda: [*known, (NEXT, orders["schema"])]
     if "loud" in orders:
         logging.basicConfig(level=logging.DEBUG)
     if "broken" in orders:

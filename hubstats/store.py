@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest spooled line: a card at its byte cap, every character escaped."""
+MIN_LINE_BYTES = 1024 * 1024
 
 OWNED: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
     "code_file": (("code_import", {"source": "source", "repo": "repo", "path": "path"}),),
@@ -224,14 +225,16 @@ class Store:
             self._run(f'CREATE TEMP TABLE "staged_{table}" ({listed})')
         else:
             kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
+            # DuckDB keeps room for two of the longest lines, however few there are.
+            longest = min(MAX_LINE_BYTES, max(MIN_LINE_BYTES, lines.stat().st_size))
             self._run(
                 f"CREATE TEMP TABLE \"staged_{table}\" AS SELECT * FROM read_json(?, format = 'newline_delimited',"
-                f" columns = {{{kinds}}}, maximum_object_size = {MAX_LINE_BYTES})"
+                f" columns = {{{kinds}}}, maximum_object_size = {longest})"
                 f" WHERE {spool.PAGE_COLUMN} <= {last_page}",
                 [str(lines)],
             )
-        for page, path in frames:
-            self._stage_frame(staged, page, path)
+        if frames:
+            self._stage_frames(staged, frames)
         # The last page that wrote a key wins, whole: a file read twice keeps the imports of its last reading.
         key = ", ".join(f'"{name}"' for name in self._key(table))
         several = (
@@ -241,17 +244,21 @@ class Store:
             newest = f"rank() OVER (PARTITION BY {key} ORDER BY {spool.PAGE_COLUMN} DESC) = 1"
             self._run(f'CREATE OR REPLACE TEMP TABLE "staged_{table}" AS SELECT * FROM {staged} QUALIFY {newest}')
 
-    def _stage_frame(self, staged: str, page: int, path: Path) -> None:
+    def _stage_frames(self, staged: str, frames: Sequence[tuple[int, Path]]) -> None:
+        import pyarrow as pa
         from pyarrow import ipc
 
-        with ipc.open_file(str(path)) as stored:
-            rows = stored.read_all()
-            with _told(self.path):
-                self._connection.register("page_rows", rows)
-                try:
-                    self._run(f"INSERT INTO {staged} BY NAME SELECT *, {page} AS {spool.PAGE_COLUMN} FROM page_rows")
-                finally:
-                    self._connection.unregister("page_rows")
+        pages = []
+        for page, path in frames:
+            with pa.memory_map(str(path)) as stored, ipc.open_file(stored) as reader:
+                rows = reader.read_all()
+            pages.append(rows.append_column(spool.PAGE_COLUMN, pa.repeat(page, len(rows))))
+        with _told(self.path):
+            self._connection.register("page_rows", pa.concat_tables(pages))
+            try:
+                self._run(f"INSERT INTO {staged} BY NAME SELECT * FROM page_rows")
+            finally:
+                self._connection.unregister("page_rows")
 
     def _remove_owned(self, table: str) -> None:
         for owned, columns in OWNED.get(table, ()):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hubstats.detect import detect, prefilter
 from hubstats.detect.bulk import Bulk, as_frames
 from hubstats.detect.front_matter import read_front_matter
+from hubstats.detect.matching import matcher
 from hubstats.detect.prefilter import odd_characters
 from hubstats.detect.stream import Stream
 from hubstats.engines import open_engine
@@ -39,9 +40,9 @@ def frame(rows: Sequence[Row]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
 
 
-def one_by_one(row: Row) -> dict[str, Any]:
+def document(row: Row) -> Document:
     subject, card, tags, library, weights = row
-    document = Document(
+    return Document(
         "dump",
         subject,
         card=None if card is None else clean(card),
@@ -49,7 +50,10 @@ def one_by_one(row: Row) -> dict[str, Any]:
         library_name=library,
         weight_files=tuple(weights),
     )
-    found, verdict = detect(document, load())
+
+
+def one_by_one(row: Row) -> dict[str, Any]:
+    found, verdict = detect(document(row), load())
     columns = {field.name: getattr(verdict, field.name) for field in fields(Verdict)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in columns.items()} | {
         "detections": len(found)
@@ -57,13 +61,17 @@ def one_by_one(row: Row) -> dict[str, Any]:
 
 
 def assert_same(bulk: Bulk, rows: Sequence[Row]) -> int:
-    """Every row that is ruled on by the column has the verdict of `detect`, and no evidence; how many they are."""
+    """Every row that is ruled on by the column has the verdict of `detect`, and no evidence; how many they are. What
+    the prefilter says of where names end changes nothing in the verdicts on the others."""
     made = bulk.split(frame(rows))
     rest = set(made.rest.tolist())
     silent = [row for number, row in enumerate(rows) if number not in rest]
     assert len(silent) == len(made.silent)
     for row, verdict in zip(silent, made.silent.iter_rows(named=True), strict=True):
         assert verdict | {"detections": 0} == one_by_one(row), row
+    for number, names in zip(made.rest.tolist(), made.names, strict=True):
+        given = document(rows[number])
+        assert detect(given, load(), names) == detect(given, load()), rows[number]
     return len(silent)
 
 
@@ -169,7 +177,8 @@ def test_whatever_a_card_hides(bulk: Bulk, rows: list[Row]) -> None:
 
 @given(st.lists(st.sampled_from(["---\n", "a: b\n", "a:\n", "- x\n", "  - y z\n", "k: [a, b]\n", "k: 'it'\n", "c: d: e\n",
                                  "t: x # y\n", "a: - b\n", '"q": r\n', "key: va\n  lue\n", "- k: v\n", "\n", "é: ü\n", "? a\n",
-                                 "n: 1.5e3\n", "x: >\n", "  text - more\n", "*a: b\n", "v: &a b\n"]), max_size=9))  # fmt: skip
+                                 "n: 1.5e3\n", "x: >\n", "  text - more\n", "*a: b\n", "v: &a b\n", "m: é ü:x\n",
+                                 "- 模型 b\n", "u: \u1680x\n", "w: \u00a0\n", "y: x\u2028y\n", "z: 模型: ü\n", "o: \ufeffx\n"]), max_size=9))  # fmt: skip
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_broken_block_passes_for_a_whole_one(bulk: Bulk, lines: list[str]) -> None:
     card = "---\n" + "".join(lines) + "---\n"
@@ -182,7 +191,7 @@ def test_both_engines_see_the_same_signs() -> None:
     if not prefilter.has_hyperscan():
         pytest.skip("no hyperscan here")
     cards = pl.Series([*texts(), *(a + b for a, b in zip(WORDS, JOINTS * 3, strict=False)), "", None], dtype=pl.String)
-    one, other = (prefilter.prefilter(load(), engine).read(cards) for engine in ("hyperscan", "polars"))  # type: ignore[arg-type]
+    one, other = (prefilter.prefilter(load(), engine).read(cards).kinds for engine in ("hyperscan", "polars"))  # type: ignore[arg-type]
     assert one.tolist() == other.tolist()
 
 
@@ -232,3 +241,21 @@ def test_pages_come_out_in_order_with_everything_that_detect_says() -> None:
     kept = {row[0] for page in made if page.tables for row in page.tables["model_card"].drop_nulls("text").iter_rows()}
     assert kept >= set(evidence["subject_id"])
     assert len(kept) < len(rows)
+
+
+@given(st.lists(st.sampled_from((*NAMES, *WORDS, *JOINTS)), max_size=30).map("".join))
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.skipif(not prefilter.has_hyperscan(), reason="no hyperscan here")
+def test_names_are_found_where_the_prefilter_says_that_they_end(text: str) -> None:
+    found = prefilter.prefilter(load(), "hyperscan").read(pl.Series([text, "x", text], dtype=pl.String))
+    for row in (0, 2):
+        ends = found.names(row)
+        assert matcher(load()).find(text, ends) == matcher(load()).find(text)
+        assert ends is None or list(ends) == sorted(set(ends))
+
+
+def test_a_text_without_a_name_has_no_place_for_one() -> None:
+    texts = ["an adapter", "LoRA", "x" * 500 + " é DoRA", "\u200bLoRA", "none"]
+    found = prefilter.prefilter(load(), "hyperscan").read(pl.Series(texts))
+    assert [found.names(row) for row in range(5)] == [(), (4, 5), (509,), None, ()]
+    assert prefilter.prefilter(load(), "polars").read(pl.Series(texts)).names(1) is None

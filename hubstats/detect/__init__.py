@@ -31,7 +31,7 @@ from hubstats.detect.config import ConfigReading, read_config
 from hubstats.detect.evidence import MAX_EXCERPT, Evidence, spanned
 from hubstats.detect.front_matter import FrontMatter, read_front_matter
 from hubstats.detect.matching import Matcher, matcher
-from hubstats.detect.structure import read_structure
+from hubstats.detect.structure import Structure
 from hubstats.detect.verdict import Ruling, is_mention, is_technique, rule
 from hubstats.records import Detection, Document, EvidenceKind, Verdict
 from hubstats.techniques import Registry, load
@@ -70,8 +70,14 @@ def version(registry: Registry) -> str:
     return f"{RULES}-{digest.hexdigest()[:10]}"
 
 
-def detect(document: Document, registry: Registry) -> tuple[tuple[Detection, ...], Verdict]:
-    """All evidence of one document and the verdict on it. Never raises on a document's content."""
+def detect(
+    document: Document, registry: Registry, name_ends: Sequence[int] | None = None
+) -> tuple[tuple[Detection, ...], Verdict]:
+    """All evidence of one document and the verdict on it. Never raises on a document's content.
+
+    `name_ends`: the bytes of the card where a name may end, from whoever has looked already (see `prefilter`). It
+    changes how long the reading takes, and nothing else.
+    """
     names = matcher(registry)
     card = (document.card or "")[:MAX_CARD_CHARS]
     front = read_front_matter(card)
@@ -81,13 +87,14 @@ def detect(document: Document, registry: Registry) -> tuple[tuple[Detection, ...
     config = read_config(document.config, registry)
     evidence = [*config.evidence, *_weights(document, registry), *_site_type(document, registry)]
     evidence += _tags(card, front, document.tags, template, registry)
-    is_adapter = _adapter_sign(document, config, front, tags, library, evidence, registry)
-    structure = read_structure(card, front.body)
+    ships_adapter = _ships_adapter(document, config, front, tags, library)
+    is_adapter = ships_adapter or _own_mark(evidence, registry)
+    structure = Structure(card, front.body)
     evidence += templates.trainer_evidence(card, front, structure, template, tags)
     # A local file's subject id is a path; only a listing's is the name of a repository.
     repository = document.subject_id if document.source in ("hub", "dump") else None
     facts = Facts(repository, is_adapter is not None)
-    reading = read_text(card, front, structure, names, registry, facts)
+    reading = read_text(card, front, structure, names, registry, facts, name_ends)
     if template == "axolotl":
         reading = _without_fences(reading, structure.fence)
     evidence += reading.evidence
@@ -97,7 +104,6 @@ def detect(document: Document, registry: Registry) -> tuple[tuple[Detection, ...
     evidence += [item for item in reading.pending if item.technique in shown]
     evidence = _distinct(evidence)
     mentions = _mentions(evidence, registry)
-    ships_adapter = _ships_adapter(document, config, front, tags, library)
     merged = ships_adapter is None and (reading.merged is not None or template == "mergekit")
     ruling = rule(
         evidence,
@@ -189,19 +195,8 @@ def _said_adapter(card: str, front: FrontMatter, reading: CardReading) -> Eviden
     return "prose" if reading.adapter_only else None
 
 
-def _adapter_sign(
-    document: Document,
-    config: ConfigReading,
-    front: FrontMatter,
-    tags: Sequence[str],
-    library: str | None,
-    evidence: Sequence[Evidence],
-    registry: Registry,
-) -> EvidenceKind | None:
-    """The same, or a technique's own mark: a merged model may keep its tag, and its card speaks of an adapter."""
-    shipped = _ships_adapter(document, config, front, tags, library)
-    if shipped is not None:
-        return shipped
+def _own_mark(evidence: Sequence[Evidence], registry: Registry) -> EvidenceKind | None:
+    """The kind of a technique's own mark: a merged model may keep its tag, and its card speaks of an adapter."""
     kinds = {item.kind for item in evidence if item.use and is_technique(item.technique, registry)}
     return next((kind for kind in ("weights", "trainer", "type", "tag") if kind in kinds), None)
 

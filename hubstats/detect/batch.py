@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 
 from hubstats import detect as detector
 from hubstats.errors import EngineError
@@ -18,6 +19,8 @@ MOST = 500
 MOST_CHARACTERS = 4_000_000
 """Documents of one batch, and characters of their texts: a second or two of work."""
 
+Names = tuple[int, ...] | None
+"""Where in a card names may end, as `detect` takes it; None: not known."""
 Judged = list[tuple[tuple[Detection, ...], Verdict]]
 
 
@@ -26,22 +29,25 @@ class Batch:
     """Documents to be judged by one version of the rules."""
 
     documents: tuple[Document, ...]
+    names: tuple[Names, ...]
     version: str
 
 
-def batches(documents: Iterable[Document], version: str) -> Iterator[Batch]:
+def batches(documents: Iterable[Document], version: str, names: Iterable[Names] = repeat(None)) -> Iterator[Batch]:
     """The documents in batches, in their order."""
     held: list[Document] = []
+    known: list[Names] = []
     size = 0
-    for document in documents:
+    for document, places in zip(documents, names, strict=False):
         characters = len(document.card or "") + len(document.config or "")
         if held and (len(held) >= MOST or size + characters > MOST_CHARACTERS):
-            yield Batch(tuple(held), version)
-            held, size = [], 0
+            yield Batch(tuple(held), tuple(known), version)
+            held, known, size = [], [], 0
         held.append(document)
+        known.append(places)
         size += characters
     if held:
-        yield Batch(tuple(held), version)
+        yield Batch(tuple(held), tuple(known), version)
 
 
 def detect_batch(batch: Batch) -> Judged:
@@ -51,7 +57,9 @@ def detect_batch(batch: Batch) -> Judged:
         raise EngineError(
             f"a worker has the rules {here}, this process {batch.version}: install the same hubstats on every node"
         )
-    return [detector.detect(document, registry) for document in batch.documents]
+    return [
+        detector.detect(document, registry, names) for document, names in zip(batch.documents, batch.names, strict=True)
+    ]
 
 
 def lost(batch: Batch, why: str) -> Judged:

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 _PASS_ON = (prefilter.NAME, prefilter.SHOWN, prefilter.ODD)
 
-_WORD = r"[A-Za-z0-9][A-Za-z0-9_./+\-]*(?::[A-Za-z0-9_./+\-]+)*"
+_LETTER = r"A-Za-z0-9\x{A1}-\x{1FFF}\x{3040}-\x{D7FF}"
+"""Letters of ASCII and of other scripts: printable to YAML, no line break, no mark that means anything to it."""
+_WORD = rf"[{_LETTER}][{_LETTER}_./+\-]*(?::[{_LETTER}_./+\-]+)*"
 _PLAIN = rf"{_WORD}(?: {_WORD})*"
 _QUOTED = r"\"[ !#-\[\]-~]*\"|'[ -&(-~]*'"
 _FLOW = r"\[(?:[A-Za-z0-9][A-Za-z0-9_./+\-]*(?:, ?[A-Za-z0-9][A-Za-z0-9_./+\-]*)*)?\]"
@@ -47,8 +49,9 @@ _LONGEST = 100_000
 """Bytes of a card that has no note on its length, and no front matter that is too long to be read."""
 
 _BLOCK = re.compile(r"---\n(.{0,20000}?)^---[ \t]*$", re.MULTILINE | re.DOTALL)
+_LETTERS = "A-Za-z0-9\u00a1-\u1fff\u3040-\ud7ff"
 _PLAIN_END = re.compile(
-    r"(?<=[:\-] )[A-Za-z0-9][A-Za-z0-9_./+\-]*(?: [A-Za-z0-9][A-Za-z0-9_./+\-]*)*(?= *$)", re.MULTILINE
+    rf"(?<=[:\-] )[{_LETTERS}][{_LETTERS}_./+\-]*(?: [{_LETTERS}][{_LETTERS}_./+\-]*)*(?= *$)", re.MULTILINE
 )
 """A plain value at the end of a line: any other such value in its place leaves the block the same to YAML."""
 _MOST_SHAPES = 20_000
@@ -67,6 +70,8 @@ class Split:
     """Verdicts of the rows that say nothing."""
     rest: np.ndarray[Any, Any]
     """Numbers of the rows that are to be judged one by one."""
+    names: tuple[tuple[int, ...] | None, ...]
+    """Of each of these: where in its card names may end, as far as that is known (see `prefilter.Found`)."""
 
 
 class Bulk:
@@ -95,7 +100,8 @@ class Bulk:
         import polars as pl
 
         cards = frame["card"]
-        signs = self._prefilter.read(cards)
+        found = self._prefilter.read(cards)
+        signs = found.kinds
         names = self._ids(frame["subject_id"])
         passed = _has(signs, *_PASS_ON) | _has(names, *_PASS_ON)
         tool_tag = np.zeros(len(frame), bool)
@@ -113,11 +119,12 @@ class Bulk:
         by_words = _has(signs, prefilter.UNSLOTH, prefilter.TRL) | (_has(signs, prefilter.AUTOTRAIN) & ~cites)
         passed |= ~by_words & (tool_tag | cites | _has(signs, prefilter.TOOL))
         self._pass_bad_blocks(cards, passed)
-        silent = np.flatnonzero(~passed)
-        return Split(self._verdicts(frame["subject_id"].gather(silent), signs[silent]), np.flatnonzero(passed))
+        silent, rest = np.flatnonzero(~passed), np.flatnonzero(passed)
+        verdicts = self._verdicts(frame["subject_id"].gather(silent), signs[silent])
+        return Split(verdicts, rest, tuple(map(found.names, rest.tolist())))
 
     def _ids(self, ids: pl.Series) -> np.ndarray[Any, Any]:
-        return self._prefilter.read(ids.str.replace(r"(?s)\A.*/", "") + "\n")
+        return self._prefilter.read(ids.str.replace(r"(?s)\A.*/", "") + "\n").kinds
 
     def _of_tags(self, tags: pl.Series) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Per row: whether a tag shows something, and whether one names a tool."""
@@ -171,12 +178,10 @@ class Bulk:
         same |= {"overlays": [], "techniques": [], "mentions": []}
         own = {"subject_id": ids, "template": names.gather(template)}
         columns = [
-            own[name].alias(name)
-            if name in own
-            else pl.repeat(same.get(name), len(ids), dtype=kind, eager=True).alias(name)
+            pl.col(name) if name in own else pl.lit(same.get(name), dtype=kind).alias(name)
             for name, kind in _schema(Verdict).items()
         ]
-        return pl.DataFrame(columns)
+        return pl.DataFrame(own).select(columns)
 
 
 def as_frames(judged: Judged) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -219,7 +224,8 @@ def _has(signs: np.ndarray[Any, Any], *kinds: int) -> np.ndarray[Any, Any]:
 
 
 def _true(flags: pl.Series) -> np.ndarray[Any, Any]:
-    made: np.ndarray[Any, Any] = flags.fill_null(False).to_numpy()
+    # Asking whether any is missing costs nothing; filling them in does, each time.
+    made: np.ndarray[Any, Any] = (flags.fill_null(False) if flags.null_count() else flags).to_numpy()
     return made
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -47,6 +47,10 @@ _LOADS = re.compile(
     r"(?:PeftModel(?:\w{0,40})?\.from_pretrained|AutoPeft\w{0,40}\.from_pretrained|\.load_adapter|\.from_finetuned"
     r"|\.load_lora_weights)\s{0,4}\(\s{0,8}(?:[\w.]{1,60}\s{0,4},\s{0,8})?[\"']([\w.\-]{1,96}(?:/[\w.\-]{1,96})?)[\"']"
 )
+_LOAD_NEEDLES = ("from_pretrained", ".load_adapter", ".from_finetuned", ".load_lora_weights")
+"""One of these is in all that `_LOADS` finds."""
+_UNNAMED = ("get_peft_model", "peft_type")
+"""Code that shows a technique without its name."""
 _OWN_WEIGHTS = re.compile(r"--lora_(?:weights|path|model)[ =]['\"]?([\w.\-]{1,96}/[\w.\-]{1,96})")
 _SETTINGS_BELOW = re.compile(
     r"[^\w\n]{0,6}(?:config(?:uration)?|settings|(?:hyper-?)?parameters|adapter)?[^\w\n]{0,6}\n\s{0,4}[-*|+`\s]{0,8}"
@@ -94,10 +98,20 @@ class CardReading:
 
 
 def read_text(
-    card: str, front: FrontMatter, structure: Structure, matcher: Matcher, registry: Registry, facts: Facts
+    card: str,
+    front: FrontMatter,
+    structure: Structure,
+    matcher: Matcher,
+    registry: Registry,
+    facts: Facts,
+    name_ends: Sequence[int] | None = None,
 ) -> CardReading:
     """The evidence in a card's text below the front matter, and the names inside the front matter."""
-    hits = [hit for hit in matcher.find(card) if hit.start >= front.body or front.start <= hit.start < front.end]
+    if name_ends is not None and not name_ends and not any(word in card for word in _UNNAMED):
+        return CardReading((), (), merged_at(card, structure), holds_adapter(card, structure))
+    hits = [
+        hit for hit in matcher.find(card, name_ends) if hit.start >= front.body or front.start <= hit.start < front.end
+    ]
     body_hits = [hit for hit in hits if hit.start >= front.body]
     title_names = _title_names(card, structure, matcher)
     titled = _title_adapter(structure, body_hits, registry, card)
@@ -205,7 +219,7 @@ class _Judge:
         self.is_tool, self.offers = is_tool, offers
         self.only = only
         """The base technique that the title announces, where nothing else says that an adapter is there."""
-        self.code_names = {*registry.config_classes(), *(call for technique in registry for call in technique.calls)}
+        self.code_names = _code_names(registry)
         self.by_line: dict[int, set[str]] = {}
         self.starts: dict[int, set[str]] = {}
         for hit in hits:
@@ -368,6 +382,12 @@ def _code(card: str, structure: Structure, registry: Registry, is_adapter: bool,
 
 
 @lru_cache(maxsize=4)
+def _code_names(registry: Registry) -> frozenset[str]:
+    """Names that stand in code: config classes and calls."""
+    return frozenset({*registry.config_classes(), *(call for technique in registry for call in technique.calls)})
+
+
+@lru_cache(maxsize=4)
 def _class_names(registry: Registry) -> re.Pattern[str]:
     classes = sorted((name for name in registry.config_classes() if "Config" in name), key=len, reverse=True)
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, classes))})\b")
@@ -386,7 +406,8 @@ def _arguments(text: str, start: int) -> Mapping[str, Any]:
 
 def _loads(card: str, structure: Structure, matcher: Matcher, facts: Facts) -> Iterator[Evidence]:
     """Adapters that the card's code loads: the card's own, unless another repository's name stands there."""
-    for match in islice(_LOADS.finditer(card, structure.body), 20):
+    loads = any(word in card for word in _LOAD_NEEDLES)
+    for match in islice(_LOADS.finditer(card, structure.body) if loads else (), 20):
         if not _is_own(match[1], facts.repository):
             continue
         end = match.end(1)

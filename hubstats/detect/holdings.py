@@ -21,6 +21,8 @@ _MERGED = re.compile(
     r"|\bfused (?:lora|adapter)|\b(?:lora|adapter)[- ](?:merged|fused)\b"
 )
 _MERGE_WORD = re.compile(r"[Mm]erged|MERGED|[Ff]used")
+_MERGE_NEEDLES = ("erged", "MERGED", "fused", "Fused")
+"""One of these is in all that `_MERGE_WORD` finds; looking for a word is many times as quick."""
 _CAN_MERGE_INSIDE = re.compile(r"\b(?:can|could|may|not|should|to|(?<!has )(?<!have )be)\b")
 _CAN_MERGE = re.compile(
     r"\b(?:can|could|to be|may|not|un|if|optionally|before|without|want|should|must)\b[^.\n]{0,40}$"
@@ -35,7 +37,9 @@ _ADAPTER_ONLY = re.compile(
     r"|[仅僅只](?:包含|提供|含有?|有)[^。,\n]{0,20}[适適]配器"
 )
 _SENTENCE = re.compile(r"[.!?。！？]\s|[。！？]|\n[ \t]*\n|\n(?=[ \t>]*(?:[-*+#|]|\d+[.)]))")
-_ADAPTER_WORD = re.compile(r"[Aa]dapter|ADAPTER|[适適]配器")
+_ADAPTER_WORD = re.compile(r"dapter(?<=[Aa]dapter)|DAPTER(?<=ADAPTER)|配器(?<=[适適]配器)")
+"""All but its first letter, which is a frequent one: there is less to look at."""
+_ADAPTER_NEEDLES = ("dapter", "ADAPTER", "配器")
 _ELSEWHERE = re.compile(
     r"\b(?:not|no|never|if|when|can|could|should|want|need|also|other|another|separate|available|here|see|find|found)\b"
     r"|n['’]t\b"
@@ -45,8 +49,7 @@ _ELSEWHERE = re.compile(
 
 def merged_at(card: str, structure: Structure) -> tuple[int, int] | None:
     """Where the text says that an adapter was merged into the base; not where it says that one can be."""
-    folded_card = card.lower()
-    if "merged" not in folded_card and "fused" not in folded_card:
+    if not any(word in card for word in _MERGE_NEEDLES):
         return None
     for word in islice(_MERGE_WORD.finditer(card, structure.body), 40):
         start = max(structure.body, word.start() - 90)
@@ -66,17 +69,20 @@ def merged_at(card: str, structure: Structure) -> tuple[int, int] | None:
 
 def holds_adapter(card: str, structure: Structure) -> bool:
     """Whether the text says that the repository holds an adapter; not where it speaks of one elsewhere."""
-    if "adapter" not in card.lower() and "配器" not in card:
+    if not any(word in card for word in _ADAPTER_NEEDLES):
         return False
     for word in islice(_ADAPTER_WORD.finditer(card, structure.body), 40):
-        start = max(structure.body, word.start() - 120)
-        before = _SENTENCE.split(card[start : word.start()])[-1]
-        after = _SENTENCE.split(card[word.start() : word.end() + 80])[0]
+        begin, end = word.start() - 1, word.end()
+        if begin < structure.body:
+            continue
+        start = max(structure.body, begin - 120)
+        before = _SENTENCE.split(card[start:begin])[-1]
+        after = _SENTENCE.split(card[begin : end + 80])[0]
         said = re.sub(r"[*_`]+", "", before + after).casefold()
         if (
             _ADAPTER_ONLY.search(said) is not None
             and _ELSEWHERE.search(said) is None
-            and structure.region(*word.span()) in ("prose", "title", "heading")
+            and structure.region(begin, end) in ("prose", "title", "heading")
         ):
             return True
     return False

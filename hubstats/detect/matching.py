@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,6 +31,8 @@ none before a particle: in 采用LoRA微调 and LoRA를 the name stands alone.""
 _SEPARATOR = r"[\s_\-]{1,3}"
 INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
 _HYPHENS = dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d", "-")
+_FEW = 12
+"""Different characters up to which replacing one after the other is quicker than looking each up."""
 _ASCII_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 
@@ -64,24 +66,32 @@ def plain(text: str) -> Plain:
     """The text with compatible characters made plain, invisible ones left out, and a copy in lower case."""
     if text.isascii():
         return Plain(text, text.lower())
-    table: dict[int, str | None] = {}
-    for char in set(text):
-        if char in _HYPHENS:
-            table[ord(char)] = "-"
-        elif char > "\x7f" and char not in INVISIBLE:
-            simple = unicodedata.normalize("NFKC", char)
-            if len(simple) == 1 and simple != char:
-                table[ord(char)] = simple
+    changed = {char: other for char in set(text) if (other := _plain_char(char)) != char}
     shifts: tuple[int, ...] = ()
-    if any(char in text for char in INVISIBLE):
+    if "" in changed.values():
         found = re.finditer(f"[{INVISIBLE}]", text)
         shifts = tuple(match.start() - count for count, match in enumerate(found))
-        table.update(dict.fromkeys(map(ord, INVISIBLE)))
-    simple = text.translate(table) if table else text
+    simple = text
+    if len(changed) > _FEW:
+        simple = text.translate({ord(char): other for char, other in changed.items()})
+    else:
+        for char, other in changed.items():
+            simple = simple.replace(char, other)
     folded = simple.lower()
     if len(folded) != len(simple):  # some capitals have a longer small letter
         folded = simple.translate(_ASCII_LOWER)
     return Plain(simple, folded, shifts)
+
+
+@lru_cache(maxsize=65_536)
+def _plain_char(char: str) -> str:
+    """What stands for a character: nothing for an invisible one, itself where no single other one does."""
+    if char in INVISIBLE:
+        return ""
+    if char in _HYPHENS:
+        return "-"
+    simple = unicodedata.normalize("NFKC", char) if char > "\x7f" else char
+    return simple if len(simple) == 1 else char
 
 
 class Matcher:
@@ -101,27 +111,49 @@ class Matcher:
         for aliases in self._aliases.values():
             aliases.sort(key=lambda entry: (entry[1].case != "exact", entry[1].ambiguous, entry[0]))
         texts = [alias.text for entries in self._aliases.values() for _, alias in entries]
+        self._reach = max(map(_longest, [*texts, *ignored])) + 2
         self._pattern = _trie_pattern([*texts, *ignored])
         self._ignored = {spelling(text) for text in ignored}
 
-    def find(self, text: str) -> list[Hit]:
-        """All names in a text, in order, none inside another; linear in its length."""
-        return list(self._hits(plain(text)))
+    def find(self, text: str, ends: Sequence[int] | None = None) -> list[Hit]:
+        """All names in a text, in order, none inside another; linear in its length.
+
+        With `ends`, the bytes of the text (in UTF-8) where names may end, ascending, it looks only there, and finds the
+        same names; a text with invisible characters is looked through from end to end.
+        """
+        source = plain(text)
+        if ends is None or source.shifts:
+            return list(self._hits(source))
+        return list(self._hits(source, self._spans(text, ends)))
+
+    def _spans(self, text: str, ends: Sequence[int]) -> list[tuple[int, int]]:
+        """Where names may begin. What begins further ahead of an end, and goes on to it, does so over a second name."""
+        spans: list[tuple[int, int]] = []
+        for end in ends if text.isascii() else _characters(text, ends):
+            start = max(0, end - 2 * self._reach)
+            if spans and start <= spans[-1][1]:
+                spans[-1] = (spans[-1][0], end + 1)
+            else:
+                spans.append((start, end + 1))
+        return spans
 
     def find_in_name(self, name: str) -> list[Hit]:
         """The names in an identifier such as `qwen_lora-v1`, where underscores and hyphens part words and case means
         little. Ambiguous spellings do not count; `Lora` does, because `lora` is not ambiguous."""
         return list(self._hits(plain(name[:512].replace("_", "-")), in_name=True))
 
-    def _hits(self, source: Plain, *, in_name: bool = False) -> Iterator[Hit]:
-        search, position, seen = self._pattern.search, 0, dict[str, int]()
-        while (match := search(source.folded, position)) is not None:
-            found = match[0]
-            count = seen[found] = seen.get(found, 0) + 1
-            if count > MAX_HITS_PER_ALIAS:
-                position = match.end()
-                continue
+    def _hits(
+        self, source: Plain, spans: Sequence[tuple[int, int]] | None = None, *, in_name: bool = False
+    ) -> Iterator[Hit]:
+        left = [(0, len(source.folded))] if spans is None else list(reversed(spans))
+        position, seen = 0, dict[str, int]()
+        while (match := self._next(source.folded, position, left)) is not None:
             start, end = match.span()
+            written = source.text[start:end]
+            count = seen[written] = seen.get(written, 0) + 1
+            if count > MAX_HITS_PER_ALIAS:
+                position = end
+                continue
             hit = None
             while (name := spelling(source.folded[start:end])) not in self._ignored:
                 hit = self._accept(source, name, start, end, in_name)
@@ -132,6 +164,17 @@ class Matcher:
             if hit is not None:
                 yield hit
             position = end
+
+    def _next(self, folded: str, position: int, left: list[tuple[int, int]]) -> re.Match[str] | None:
+        """The first name from `position` on that begins in one of the spans that are left, the first of them last."""
+        while left:
+            start, end = left[-1]
+            # Whatever begins before the end is over, with the character after it, within reach.
+            match = self._pattern.search(folded, max(start, position), min(len(folded), end + self._reach))
+            if match is not None and match.start() < end:
+                return match
+            left.pop()
+        return None
 
     def _shorter(self, folded: str, start: int, end: int) -> int | None:
         """The end of the next shorter name at `start`: a rejected name may begin with one that stands."""
@@ -169,6 +212,25 @@ class Matcher:
 def matcher(registry: Registry) -> Matcher:
     """The matcher of a registry, built once."""
     return Matcher(registry)
+
+
+def _longest(name: str) -> int:
+    """Characters that a name takes at most: each space may be three."""
+    folded = re.sub(r"\s+", " ", plain(name).folded)
+    return len(folded) + 2 * folded.count(" ")
+
+
+def _characters(text: str, places: Sequence[int]) -> Iterator[int]:
+    """The characters before each of some ascending places, which count bytes of the text in UTF-8."""
+    data = text.encode("utf-8", "surrogatepass")
+    last = count = 0
+    for place in places:
+        place = min(place, len(data))
+        while place < len(data) and data[place] & 0xC0 == 0x80:  # inside a character
+            place -= 1
+        count += len(data[last:place].decode("utf-8", "surrogatepass"))
+        last = max(last, place)
+        yield count
 
 
 def _spaced(text: str) -> str:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -186,13 +187,34 @@ def _bytes(runs: Sequence[tuple[int, int]]) -> str:
     return "[" + "".join(f"\\x{a:02x}-\\x{b:02x}" for a, b in runs) + "]"
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The signs of some texts."""
+
+    kinds: np.ndarray[Any, Any]
+    """For each text a number, bit k set when it has the sign k."""
+    rows: np.ndarray[Any, Any] | None = None
+    """The numbers of the texts with names, ascending, each as often as there is one; None: it is not known where."""
+    ends: np.ndarray[Any, Any] | None = None
+    """Beside each: the byte of the text after the name, or after the character that ends it."""
+
+    def names(self, row: int) -> tuple[int, ...] | None:
+        """Where the names of a text may end, ascending: none begins as late as there. None: anywhere."""
+        import numpy as np
+
+        if self.rows is None or self.ends is None or self.kinds[row] >> ODD & 1:
+            return None
+        first, last = np.searchsorted(self.rows, (row, row + 1))
+        return tuple(sorted(set(self.ends[first:last].tolist())))
+
+
 class Prefilter(Protocol):
     """What an engine offers."""
 
     name: Engine
 
-    def read(self, texts: pl.Series) -> np.ndarray[Any, Any]:
-        """For each text a number, bit k set when it has the sign k; missing texts have none. Texts are UTF-8."""
+    def read(self, texts: pl.Series) -> Found:
+        """The signs of texts in UTF-8; missing texts have none."""
         ...
 
 
@@ -226,27 +248,33 @@ class _Hyperscan:
             flags=[hyperscan.HS_FLAG_CASELESS if caseless else 0 for _, _, caseless in found],
         )
 
-    def read(self, texts: pl.Series) -> np.ndarray[Any, Any]:
+    def read(self, texts: pl.Series) -> Found:
         """See Prefilter.read."""
         import numpy as np
 
         offsets, data = _laid_out(texts)
         signs = np.zeros(len(texts), np.uint16)
-        if not len(data):
-            return signs
-        found = self._scan(data)
-        if found:
-            events = np.array(found, dtype=np.int64)
-            bits = np.left_shift(1, events[:, 0]).astype(np.uint16)
-            # The last byte of a match may be the first of the next text, where a name ends its own: both have the sign.
-            for back in (1, 2):
-                ends = np.maximum(events[:, 1] - back, 0)
-                np.bitwise_or.at(signs, np.searchsorted(offsets, ends, side="right") - 1, bits)
+        found = self._scan(data) if len(data) else []
+        events = np.array(found, dtype=np.int64).reshape(-1, 2)
+        bits = np.left_shift(1, events[:, 0]).astype(np.uint16)
+        names = events[:, 0] == NAME
+        rows, ends = [], []
+        # The last byte of a match may be the first of the next text, where a name ends its own: both have the sign.
+        for back in (1, 2):
+            row = np.searchsorted(offsets, np.maximum(events[:, 1] - back, 0), side="right") - 1
+            np.bitwise_or.at(signs, row, bits)
+            rows.append(row[names])
+            ends.append(events[names, 1] - offsets[rows[-1]])
         for number in _joined(offsets, data):
             text = b"\n" + data[offsets[number] : offsets[number + 1]].tobytes() + b"\n"
-            for kind, _ in self._scan(text):
+            alone = self._scan(text)
+            for kind, _ in alone:
                 signs[number] |= 1 << kind
-        return signs
+            ends.append(np.array([end - 1 for kind, end in alone if kind == NAME], np.int64))
+            rows.append(np.full(len(ends[-1]), number))
+        row = np.concatenate(rows)
+        order = np.argsort(row, kind="stable")
+        return Found(signs, row[order], np.concatenate(ends)[order])
 
     def _scan(self, data: Any) -> list[tuple[int, int]]:
         found: list[tuple[int, int]] = []
@@ -280,6 +308,8 @@ def _joined(offsets: np.ndarray[Any, Any], data: np.ndarray[Any, Any]) -> Iterat
     word = np.zeros(256, bool)
     word[list(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] = True
     filled = np.flatnonzero(np.diff(offsets))
+    if not len(filled):
+        return
     starts, ends = offsets[filled], offsets[filled + 1]
     goes_on = word[data[starts[1:]]]
     suspect = np.zeros(len(filled), bool)
@@ -300,7 +330,7 @@ class _Polars:
         kinds[ODD].append(f"[{runs}]")
         self._patterns = {kind: "|".join(parts) for kind, parts in kinds.items()}
 
-    def read(self, texts: pl.Series) -> np.ndarray[Any, Any]:
+    def read(self, texts: pl.Series) -> Found:
         """See Prefilter.read."""
         import numpy as np
 
@@ -308,4 +338,4 @@ class _Polars:
         for kind, pattern in self._patterns.items():
             has = texts.str.contains(pattern).fill_null(False).to_numpy()
             signs |= has.astype(np.uint16) << np.uint16(kind)
-        return signs
+        return Found(signs)

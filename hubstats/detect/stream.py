@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from hubstats.detect import DETECTOR_VERSION
+from hubstats.detect import DETECTOR_VERSION, MAX_CARD_CHARS
 from hubstats.detect.batch import Batch, Judged, batches, detect_batch, lost
 from hubstats.detect.bulk import Bulk, as_frames
 from hubstats.engines import Engine
@@ -75,13 +75,14 @@ class Stream:
             split = self._bulk.split(frame)
             rest = frame[split.rest]
             rest = rest.with_columns(card=_each(rest["card"], self._clean))
-            work = list(batches(map(self._document, rest.iter_rows()), DETECTOR_VERSION))
+            work = list(batches(map(self._document, rest.iter_rows()), DETECTOR_VERSION, split.names))
             text = _each(cards["text"], self._clean) if self._keep_text else _at(split.rest, rest["card"], len(cards))
             page = replace(page, tables={**page.tables, "model_card": cards.with_columns(text=text)})
             waiting = _Waiting(page, split.silent, len(work))
             self._waiting.append(waiting)
             if work:
                 self._unfinished.append(waiting)
+            del frame, cards, rest, page  # the texts of a page are not kept while its batches wait for a worker
             yield from work
 
     def _document(self, row: tuple[Any, ...]) -> Document:
@@ -89,7 +90,8 @@ class Stream:
         return Document(
             self._source,
             subject_id,
-            card=card,
+            # One character more than is judged says that there was more.
+            card=card and card[: MAX_CARD_CHARS + 1],
             tags=tuple(tags or ()),
             library_name=library,
             weight_files=tuple(weights or ()),

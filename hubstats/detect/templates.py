@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from hubstats.detect.evidence import Evidence, spanned
 from hubstats.detect.front_matter import FrontMatter
@@ -95,6 +96,10 @@ _TRUE_SETTINGS = {
 _NUMBER_SETTINGS = {"loraplus_lr_ratio": "lora_plus", "relora_steps": "relora", "lisa_n_layers": "lisa"}
 SETTINGS = ("load_in_4bit", "finetuning_type", *_TRUE_SETTINGS, *_NUMBER_SETTINGS)
 """Keys of settings without which no setting shows a technique; `adapter` is one more."""
+_SETTING_KEYS = frozenset({*SETTINGS, "adapter"})
+_SETTING_STEMS = ("adapter", "load_in_4bit", "finetuning_type", "use_", "pissa_init", "shift_attn", "relora",
+                  "loraplus_lr_ratio", "lisa_n_layers")  # fmt: skip
+"""One of these is in each of the keys."""
 _LYCORIS_CONFIG = re.compile(
     r"LyCORIS Config:?[ \t]*\r?\n[ \t]*```(?:json)?[ \t]*\r?\n[^`]{0,4000}?"
     r"(?P<algo>\"algo\"[ \t]*:[ \t]*\"(?P<value>[\w\-]{2,20})\")"
@@ -144,9 +149,7 @@ def trainer_evidence(
 ) -> Iterator[Evidence]:
     """What the fixed parts of a template state."""
     llama_factory = template == "llama-factory" or "llama-factory" in {tag.casefold() for tag in tags}
-    for count, match in enumerate(_SETTING.finditer(card, structure.body)):
-        if count >= MAX_SETTINGS:
-            return
+    for match in islice(_settings(card, structure.body), MAX_SETTINGS):
         key, value = match["key"], match["value"].casefold()
         technique, named = None, True
         if key == "load_in_4bit":
@@ -180,6 +183,24 @@ def trainer_evidence(
         if entry.value.casefold().startswith("adapterhub:"):
             yield spanned("bottleneck_adapter", "trainer", "trainer:adapterhub", card, entry.start, entry.end)
             return
+
+
+def _settings(card: str, body: int) -> Iterator[re.Match[str]]:
+    """The lines, from `body` on, that set one of the keys that show something; in order, a few times quicker than
+    looking at every line."""
+    places: set[int] = set()
+    for stem in _SETTING_STEMS:
+        place = card.find(stem, body)
+        while place >= 0:
+            line = card.rfind("\n", 0, place) + 1
+            if line >= body:
+                places.add(line)
+            end = card.find("\n", place)
+            place = card.find(stem, end) if end >= 0 else -1
+    for place in sorted(places):
+        match = _SETTING.match(card, place)
+        if match is not None and match["key"] in _SETTING_KEYS:
+            yield match
 
 
 def _is_axolotl(card: str, structure: Structure, offset: int, template: str | None) -> bool:

@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 3
 """Times that an item may bring down its worker before it is given up."""
-AHEAD = 4
+AHEAD = 2
 """Items under way or waiting for their turn, per worker: this bounds what is in memory, whatever there is to do."""
 
 ENGINES = ("local", "ray")

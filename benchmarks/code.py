@@ -41,6 +41,7 @@ from typing import NamedTuple
 import pyarrow
 from pyarrow import parquet
 
+from benchmarks.memory import largest
 from hubstats.ask import connect
 from hubstats.evaluate.walk import walk
 from tests.conftest import clean_environment
@@ -169,14 +170,15 @@ def hubstats(place: Path, db: Path) -> Import:
         command, env=clean_environment(db.parent), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert process.stdout is not None
-    told = process.stdout.read()
+    with largest(lambda: [process.pid]) as held:
+        told = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     if process.returncode:
         raise SystemExit(f"the import failed: {told!r}")
-    return Import(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Import(seconds, usage.ru_utime + usage.ru_stime, held[0] * 1024)
 
 
 def naive(paths: list[str]) -> list[Name]:

@@ -28,6 +28,7 @@ from urllib.parse import quote
 
 import httpx2
 
+from benchmarks.memory import largest
 from hubstats.ask import connect
 from tests.conftest import clean_environment
 from tests.servers.process import Served, served
@@ -63,15 +64,16 @@ def crawl(hub: Served, folder: Path, sample: int, workers: int) -> Crawled:
         text=True,
     )
     assert process.stdout is not None
-    told = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    with largest(lambda: [process.pid]) as held:
+        told = process.stdout.read()
+    _, status, _ = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     if process.returncode:
         raise SystemExit(f"the crawl failed: {told}")
     seconds = time.perf_counter() - started
     stats = hub.stats()
-    return Crawled(json.loads(told)[0]["seconds"], seconds, usage.ru_maxrss / 1024, stats["requests"])
+    return Crawled(json.loads(told)[0]["seconds"], seconds, held[0] * 1024, stats["requests"])
 
 
 def files_asked(db: Path) -> list[str]:

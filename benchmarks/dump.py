@@ -35,9 +35,11 @@ from typing import Any
 
 import duckdb
 import polars as pl
+from pyarrow import parquet
 
 from benchmarks import cards
 from benchmarks.crawl import row, spread
+from benchmarks.memory import largest, peak_gigabytes, workers
 from hubstats import pipeline
 from hubstats.ask import connect
 from hubstats.detect import detect
@@ -120,7 +122,11 @@ def _first_cards(path: Path, count: int) -> list[str]:
 
 def measured(step: str, path: Path) -> dict[str, float]:
     """One step in a fresh Python: seconds of the clock and of processors, most memory, what it made."""
-    command = [sys.executable, "-m", "benchmarks.dump", "--step", step, "--path", str(path)]
+    # Not `-m benchmarks.dump`: the workers would import what is imported here, which hubstats' own do not.
+    program = (
+        "import sys; from pathlib import Path; from benchmarks import dump; dump.told(sys.argv[1], Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", program, step, str(path)]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     answer: dict[str, float] = json.loads(said)
     return answer
@@ -134,14 +140,19 @@ def one(step: str, path: Path) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as scratch:
         db = Path(scratch) / "made.duckdb"
         started, before = time.perf_counter(), _processor()
-        made = work(path, db)
-        for worker in multiprocessing.active_children():
-            worker.join()  # what it used is told only then
+        with largest(workers) as worker:
+            made = work(path, db)
+        for process in multiprocessing.active_children():
+            process.join()  # what it used is told only then
         seconds = time.perf_counter() - started
         size = db.stat().st_size / 1e6 if db.exists() else 0.0
-    own, workers = (resource.getrusage(who).ru_maxrss / 1024 for who in _WHO)
-    return {"seconds": seconds, "processor": _processor() - before, "made": made, "size": size, "own": own,
-            "worker": workers}  # fmt: skip
+    return {"seconds": seconds, "processor": _processor() - before, "made": made, "size": size,
+            "own": peak_gigabytes() * 1024, "worker": worker[0] * 1024}  # fmt: skip
+
+
+def told(step: str, path: Path) -> None:
+    """Runs a step and prints what it took, for `measured`."""
+    print(json.dumps(one(step, path)))
 
 
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -177,22 +188,35 @@ def compare(path: Path, count: int, runs: int) -> None:
 
 
 def grow(path: Path, folder: Path, count: int) -> None:
-    """Time against the number of cards: an eighth, a quarter, half and all of the dump."""
+    """Time and memory against the number of cards: an eighth, a quarter, half and all of the dump."""
     base = None
     for part in (8, 4, 2, 1):
         piece = folder / f"{part}.parquet"
-        pl.scan_parquet(path).head(count // part).sink_parquet(piece, row_group_size=cards.ROWS_A_GROUP)
-        used = measured("rows", piece)
+        head(path, piece, count // part)
+        scanned, used = measured("scan", piece), measured("rows", piece)
+        piece.unlink()
         base = base or used["processor"]
-        ratio = used["processor"] / base
-        row(f"{8 // part}x, {count // part:,} cards", f"{used['processor']:.1f} CPU-s", f"{ratio:.2f} times the first")
+        row(f"{8 // part}x, {count // part:,} cards", f"{used['processor']:.1f} CPU-s",
+            f"{used['processor'] / base:.2f} times the first; {used['seconds']:.1f} s,"
+            f" {used['seconds'] / scanned['seconds']:.1f}x the scan's {scanned['seconds']:.2f} s;"
+            f" {used['own']:.0f} MB, a worker {used['worker']:.0f} MB; file {used['size']:.0f} MB")  # fmt: skip
+
+
+def head(path: Path, piece: Path, rows: int) -> None:
+    """The first rows of a dump as a dump of their own, written as `cards.write` writes."""
+    with parquet.ParquetFile(path) as file, parquet.ParquetWriter(piece, cards.SCHEMA, compression="zstd") as writer:
+        for batch in file.iter_batches(cards.ROWS_A_GROUP):
+            writer.write_batch(batch[:rows])
+            rows -= min(rows, len(batch))
+            if not rows:
+                return
 
 
 def check(path: Path, folder: Path) -> None:
     """Holds the file against `detect`, card by card, for some of the cards."""
     db = folder / "checked.duckdb"
     sample = folder / "sample.parquet"
-    pl.scan_parquet(path).head(CHECKED).sink_parquet(sample)
+    head(path, sample, CHECKED)
     rows(sample, db)
     with connect(db) as answers:
         made = answers.sql("SELECT * FROM verdict").rows_by_key("subject_id", named=True, unique=True)
@@ -220,11 +244,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--path", type=Path, help="a dump made before by benchmarks.cards")
-    parser.add_argument("--step", choices=(*STEPS, "pandas"), help=argparse.SUPPRESS)
+    parser.add_argument("--parts", nargs="+", choices=("steps", "sizes", "check"), default=["steps", "sizes", "check"],
+                        help="which tables")  # fmt: skip
     options = parser.parse_args()
-    if options.step:
-        print(json.dumps(one(options.step, options.path)))
-        return
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()},", end=" ")
     print(f"DuckDB {duckdb.__version__}, Polars {pl.__version__}, prefilter {Bulk(load(), 'dump').engine}")
     with tempfile.TemporaryDirectory() as scratch:
@@ -233,9 +255,12 @@ def main() -> None:
         if options.path is None:
             cards.write(path, options.rows, options.seed)
         count = pl.scan_parquet(path).select(pl.len()).collect().item()
-        compare(path, count, options.runs)
-        grow(path, folder, count)
-        check(path, folder)
+        if "steps" in options.parts:
+            compare(path, count, options.runs)
+        if "sizes" in options.parts:
+            grow(path, folder, count)
+        if "check" in options.parts:
+            check(path, folder)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from pathlib import Path
 import duckdb
 import polars
 
+from benchmarks.memory import peak_gigabytes
 from hubstats import estimate, pipeline, queries
 from hubstats.ask import Answers, connect
 from hubstats.detect import DETECTOR_VERSION
@@ -85,8 +85,8 @@ def stage(db: Path) -> dict[str, float]:
         started, processor = time.perf_counter(), time.process_time()
         made = pipeline.estimate(writer)
         seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    return {"seconds": seconds, "processor": time.process_time() - processor, "peak": peak, "made": made}
+    used = time.process_time() - processor
+    return {"seconds": seconds, "processor": used, "peak": peak_gigabytes(), "made": made}
 
 
 def in_a_process(db: Path) -> dict[str, float]:

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
@@ -27,6 +26,7 @@ from typing import Any
 import duckdb
 
 from benchmarks.estimates import BARE, in_a_process, make, median, row
+from benchmarks.memory import peak_gigabytes
 from hubstats import pipeline
 from hubstats.ask import connect
 from hubstats.records import SourceOptions
@@ -66,15 +66,6 @@ def once(db: Path, out: Path) -> dict[str, Any]:
         "megabytes": out.stat().st_size / 1e6,
         "sections": taken,
     }
-
-
-def peak_gigabytes() -> float:
-    """The most memory this process held; what its parent held before starting it does not count."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) / 1024**2
 
 
 def several(db: Path, out: Path, runs: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ REPORT ?= hubstats-report.html
 TORCH ?= torch==2.13.0
 
 .PHONY: help setup setup-dev setup-bench setup-cluster demo example test torture audit fixture lint docs lock snapshot \
-	bench-crawl bench-dump bench-code bench-estimates bench-report bench-coverage bench-runner gpu clean
+	bench-crawl bench-dump bench-code bench-store bench-estimates bench-report bench-coverage bench-runner gpu clean
 
 help:
 	@echo "make setup        a working $(BIN)/hubstats, from hashed requirements"
@@ -25,6 +25,7 @@ help:
 	@echo "make bench-crawl  how fast a crawl is, as ratios to a bare loop"
 	@echo "make bench-code   how fast code is read from folders, git and Parquet, as ratios to parsing every file"
 	@echo "make bench-dump   how fast a bulk dump goes into the file, as ratios to a bare scan"
+	@echo "make bench-store  how fast rows go into the file, and what a change costs there, as ratios to a bare INSERT"
 	@echo "make bench-estimates  how fast estimates and questions are on 3 million repositories, as ratios to a bare count"
 	@echo "make bench-report  how fast the report of 3 million repositories is made and opened, as ratios to the snapshot's"
 	@echo "make bench-coverage  whether the intervals hold the truth, and what the design is worth, by simulation"
@@ -130,6 +131,9 @@ bench-code: setup-dev
 
 bench-dump: setup-dev
 	$(BIN)/python -m benchmarks.dump
+
+bench-store: setup-dev
+	$(BIN)/python -m benchmarks.store
 
 bench-estimates: setup-dev
 	$(BIN)/python -m benchmarks.estimates

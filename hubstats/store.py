@@ -35,6 +35,8 @@ T = TypeVar("T")
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest spooled line: a card at its byte cap, every character escaped."""
 MIN_LINE_BYTES = 1024 * 1024
+ABSORB_MEMORY = 128 * 1024 * 1024
+"""Bytes that DuckDB may hold while rows move in from the spool."""
 
 OWNED: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
     "code_file": (("code_import", {"source": "source", "repo": "repo", "path": "path"}),),
@@ -185,6 +187,10 @@ class Store:
         if unknown:
             raise StoreError(f"{segment} holds rows for {', '.join(sorted(unknown))}, which this version does not know")
         rows = 0
+        # Enough for a segment. Without a bound DuckDB keeps what it has read of the file, and closing it reads the more
+        # the more there is. Lines of JSON are read by several threads, each with room for two of the longest.
+        longest = max((_longest_line(path) for path in files.values()), default=0)
+        self._run(f"SET memory_limit = '{ABSORB_MEMORY + 8 * longest} B'")
         try:
             with self.transaction():
                 for table in tables:
@@ -225,11 +231,9 @@ class Store:
             self._run(f'CREATE TEMP TABLE "staged_{table}" ({listed})')
         else:
             kinds = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
-            # DuckDB keeps room for two of the longest lines, however few there are.
-            longest = min(MAX_LINE_BYTES, max(MIN_LINE_BYTES, lines.stat().st_size))
             self._run(
                 f"CREATE TEMP TABLE \"staged_{table}\" AS SELECT * FROM read_json(?, format = 'newline_delimited',"
-                f" columns = {{{kinds}}}, maximum_object_size = {longest})"
+                f" columns = {{{kinds}}}, maximum_object_size = {_longest_line(lines)})"
                 f" WHERE {spool.PAGE_COLUMN} <= {last_page}",
                 [str(lines)],
             )
@@ -427,6 +431,11 @@ def _attended(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T
                 worker.join(ATTENDED_SECONDS)
         raise
     return done.result()
+
+
+def _longest_line(path: Path) -> int:
+    """Bytes to make room for in a file of lines: its longest is no longer than all of it."""
+    return min(MAX_LINE_BYTES, max(MIN_LINE_BYTES, path.stat().st_size))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ weight_files; cards as they stand in the file, before NUL and length are seen to
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -85,7 +86,7 @@ class Bulk:
         tags = {tag.casefold() for technique in registry for tag in technique.tags}
         self._tags = f"(?i)^(?:{'|'.join([*sorted(map(re.escape, tags)), *_TAG_WORDS])})$"
         self._weights = _weight_names(registry)
-        self._shapes: dict[str, bool] = {}
+        self._shapes: dict[bytes, bool] = {}
 
     @property
     def weights(self) -> pl.Expr:
@@ -161,11 +162,12 @@ class Bulk:
         if block is None or any(char in block[1] for char in "\t\r\\"):
             return False
         shape = _PLAIN_END.sub("x", block[1])
-        known = self._shapes.get(shape)
+        digest = hashlib.blake2b(shape.encode(), digest_size=16).digest()  # shapes take kilobytes
+        known = self._shapes.get(digest)
         if known is None:
             if len(self._shapes) >= _MOST_SHAPES:
                 self._shapes.clear()
-            known = self._shapes[shape] = read_front_matter(f"---\n{shape}---\n").state in ("ok", "empty")
+            known = self._shapes[digest] = read_front_matter(f"---\n{shape}---\n").state in ("ok", "empty")
         return known
 
     def _verdicts(self, ids: pl.Series, signs: np.ndarray[Any, Any]) -> pl.DataFrame:

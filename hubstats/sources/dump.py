@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     from hubstats.sources import Notify
 
-SLICE_ROWS = 2_500
+SLICE_ROWS = 5_000
 """Rows of a page, at most."""
-SLICE_BYTES = 4 * 1024 * 1024
-"""Text of a page, aimed at; what is decoded at once is kept below four times as much."""
+SLICE_BYTES = 8 * 1024 * 1024
+"""Text of a page, aimed at; what is decoded at once is kept below twice as much."""
 MOST_ROWS = 20_000_000
 """Of a file: seven times as many models as the Hub has. More, from a file of a few kilobytes, would take hours."""
 MOST_VALUES = 50_000_000
@@ -343,7 +343,7 @@ def _batch_rows(path: Path, file: Any, group: int, columns: Sequence[str]) -> in
         if column.has_dictionary_page and column.physical_type == "BYTE_ARRAY":
             longest = _longest_in_dictionary(path, file.metadata, group, column.path_in_schema)
             each = 1 if longest is None else longest * column.num_values // max(1, about.num_rows)
-            rows = min(rows, FEW_ROWS if longest is None else 4 * SLICE_BYTES // max(1, each))
+            rows = min(rows, FEW_ROWS if longest is None else 2 * SLICE_BYTES // max(1, each))
     return max(1, rows)
 
 

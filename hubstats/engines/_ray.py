@@ -34,6 +34,8 @@ STORE_BYTES = 256 * 1024 * 1024
 """Of the object store of a Ray that is started here: results wait there, and only a few at a time."""
 NODE = "ray.io/node-id"
 """The label by which Ray knows a node."""
+HEAD = "node:__internal_head__"
+"""What Ray's head node alone has, 1 of it: where it goes, the cluster goes."""
 INSTALL = 'pip install "hubstats[cluster]"'
 
 
@@ -213,16 +215,14 @@ class Ray:
             raise EngineError(f"Ray at {address or 'this machine'} cannot be used: {_line(error)}") from error
 
     def _mailbox(self) -> Any:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
-
-        here = On(self._ray.get_runtime_context().get_node_id(), soft=True)
-        return self._ray.remote(_Mailbox).options(num_cpus=0, scheduling_strategy=here).remote()
+        # Not on this process' node: on a machine with several, Ray may count it to one that dies alone.
+        return self._ray.remote(_Mailbox).options(num_cpus=0, resources={HEAD: 0.001}).remote()
 
     def _listen(self, mailbox: Any, asked: list[Any], hear: Callable[[Any], None], patience: float) -> None:
         """Hears what has been said; what is not there within `patience` is waited for the next time."""
         if not asked or patience:
             asked.append(mailbox.take.remote())
-        with suppress(self._ray.exceptions.RayError):  # its node is gone: what was said is lost, the work is not
+        with suppress(self._ray.exceptions.RayError):  # the cluster is gone, and the results will say so
             answered, _ = self._ray.wait(asked, num_returns=len(asked), timeout=patience)
             for answer in answered:
                 asked.remove(answer)

@@ -61,6 +61,7 @@ CHECKED = 2_000
 def scan(path: Path, db: Path) -> int:
     """Bytes of text."""
     with duckdb.connect() as connection:
+        connection.execute("SET enable_progress_bar = false")
         found = connection.execute("SELECT sum(strlen(card)) FROM read_parquet(?)", [str(path)]).fetchone()
     assert found is not None
     return int(found[0])

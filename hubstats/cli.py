@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import polars
 
     from hubstats.pipeline import Report
+    from hubstats.store import Store
 
 app = typer.Typer(
     name="hubstats",
@@ -279,6 +280,7 @@ def status(
         crawls = store.frame(read_input("status"))
         items = store.frame(read_input("status_items"))
         stale = store.frame(read_input("status_stale"))["source"].to_list()
+        unread = _unread(store) if "dump" in items["source"].to_list() else 0
     if format is Format.table:
         _print_rows(crawls, format, title=f"{db}: last crawl of each source")
         _print_rows(items, format, title="What each source holds")
@@ -291,6 +293,18 @@ def status(
         _say(f"a crawl was stopped; {waiting:,} bytes wait beside the file: the next crawl takes them in and goes on")
     if stale and not is_writing(db):
         _say(f"the estimates are older than what was read from {', '.join(stale)}: 'hubstats estimate' makes them anew")
+    if unread and not is_writing(db):
+        _say(
+            f"{unread:,} cards of the dump were judged by rules of another version, and their text is not in the file: "
+            "the same 'hubstats import --kind dump' judges them anew"
+        )
+
+
+def _unread(store: Store) -> int:
+    from hubstats.detect import DETECTOR_VERSION
+    from hubstats.store import read_input
+
+    return int(store.frame(read_input("status_unread"), {"version": DETECTOR_VERSION})["cards"][0])
 
 
 @app.command()

@@ -299,7 +299,9 @@ def _crawl_source(writer: Writer, source: Source, options: SourceOptions, engine
     report = Report(source.name, "done")
     started = time.monotonic()
     with writer.store() as store:
-        cursors = {} if options.refresh else store.cursors(source.name)
+        # A bulk source passes over nothing with --refresh, but warns of a file that is not what it was.
+        anew = options.refresh and not isinstance(source, BulkSource)
+        cursors = {} if anew else store.cursors(source.name)
         crawl_id = _begin(store, source, options)
     try:
         pages = source.pages(cursors)

@@ -394,13 +394,14 @@ def test_a_file_that_is_not_what_the_hub_says_of_it_is_left_out(
     assert f"the Hub says {'0' * 64}" in (failure.detail or "")
 
 
-def test_other_content_under_the_same_name_is_warned_of_and_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("refresh", [False, True])
+def test_other_content_under_the_same_name_is_warned_of_and_read(refresh: bool, tmp_path: Path) -> None:
     said: list[str] = []
     path = tmp_path / "cards.parquet"
     cursors: dict[str, str] = {}
     for name in ("a/one", "a/two"):
         write(path, {"id": [name]})
-        source = dump.open_source(SourceOptions(path=str(path)), said.append)
+        source = dump.open_source(SourceOptions(path=str(path), refresh=refresh), said.append)
         pages = list(source.pages(cursors))
         assert list(models([record for page in pages for record in rows(page)])) == [name]
         cursors |= {page.scope: page.cursor for page in pages if page.cursor}

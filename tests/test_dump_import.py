@@ -96,7 +96,9 @@ def test_verdicts_of_another_detector_are_made_anew(run: Run, tmp_path: Path) ->
     assert run("estimate", "--db", db).returncode == 0
     judged = "SELECT count(*) FILTER (WHERE detector_version = 'older') FROM verdict"
     assert in_file(db, judged) == [(30,)]  # those without text: plain cards, Unsloth's, the broken block
+    assert "30 cards of the dump were judged by rules of another version" in run("status", "--db", db).stderr
     assert run("import", path, "--kind", "dump", "--db", db).returncode == 0
+    assert "another version" not in run("status", "--db", db).stderr
     assert_is_what_detect_says(db, 70)
 
 

@@ -41,7 +41,6 @@ from hubstats.bench_cli.planning import (
     from_preset,
     made_from,
     refuse_given,
-    seconds_of,
     wished,
     with_trials,
 )
@@ -49,6 +48,7 @@ from hubstats.bench_cli.printing import print_plan, print_results, show_rows
 from hubstats.bench_cli.sweeping import seek_rates, sweep, tell_aside
 from hubstats.engines import open_engine
 from hubstats.errors import BenchError, ConfigError
+from hubstats.quantities import seconds_of
 
 app = typer.Typer(no_args_is_help=True)
 

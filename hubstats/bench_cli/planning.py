@@ -152,16 +152,3 @@ def with_trials(made: Any, costs: list[Any], trials: list[Any]) -> list[float]:
         cost.seconds + (0.0 if spec.role == "base" else spent[spec.experiment] / seeds.count(setting(spec)))
         for spec, cost in zip(made.specs, costs, strict=True)
     ]
-
-
-def seconds_of(text: str) -> float:
-    """Seconds of '90', '90s', '45m' or '2h'."""
-    factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], 1.0)
-    number = text[:-1] if text[-1:] in "smh" else text
-    try:
-        value = float(number) * factor
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
-        raise ConfigError(f"{text!r} is no time: write 90s, 45m or 2h")
-    return value

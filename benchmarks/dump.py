@@ -61,7 +61,6 @@ CHECKED = 2_000
 def scan(path: Path, db: Path) -> int:
     """Bytes of text."""
     with duckdb.connect() as connection:
-        connection.execute("SET enable_progress_bar = false")
         found = connection.execute("SELECT sum(strlen(card)) FROM read_parquet(?)", [str(path)]).fetchone()
     assert found is not None
     return int(found[0])
@@ -123,11 +122,7 @@ def _first_cards(path: Path, count: int) -> list[str]:
 
 def measured(step: str, path: Path) -> dict[str, float]:
     """One step in a fresh Python: seconds of the clock and of processors, most memory, what it made."""
-    # Not `-m benchmarks.dump`: the workers would import what is imported here, which hubstats' own do not.
-    program = (
-        "import sys; from pathlib import Path; from benchmarks import dump; dump.told(sys.argv[1], Path(sys.argv[2]))"
-    )
-    command = [sys.executable, "-c", program, step, str(path)]
+    command = [sys.executable, "-m", "benchmarks.dump_step", step, str(path)]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
     answer: dict[str, float] = json.loads(said)
     return answer
@@ -149,11 +144,6 @@ def one(step: str, path: Path) -> dict[str, float]:
         size = db.stat().st_size / 1e6 if db.exists() else 0.0
     return {"seconds": seconds, "processor": _processor() - before, "made": made, "size": size,
             "own": peak_gigabytes() * 1024, "worker": worker[0] * 1024}  # fmt: skip
-
-
-def told(step: str, path: Path) -> None:
-    """Runs a step and prints what it took, for `measured`."""
-    print(json.dumps(one(step, path)))
 
 
 _WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)

@@ -1,6 +1,6 @@
 """One step of benchmarks.dump in a process of its own: `python -m benchmarks.dump_step STEP PATH`.
 
-A module that imports nothing by itself: the workers that a step starts import it too, and hubstats' own have no benchmark.
+A module that imports nothing by itself: the workers that a step starts import it too, and those of hubstats have none.
 """
 
 from __future__ import annotations

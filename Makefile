@@ -18,7 +18,7 @@ help:
 	@echo "make demo         set up, read the embedded snapshot into $(DB), write $(REPORT), say what it found"
 	@echo "make example      write reports/example anew: the demo's page, its numbers as CSV, a picture"
 	@echo "make test         set up and run all tests"
-	@echo "make torture      failing servers, killed processes, hostile input, secrets: half an hour, one table"
+	@echo "make torture      failing servers, killed processes, hostile input, secrets: an hour, one table"
 	@echo "make audit        known vulnerabilities in the locked requirements, licences of what is installed"
 	@echo "make lint         lint, format, types, import directions, generated docs"
 	@echo "make docs         write the generated parts of README.md anew"

@@ -202,10 +202,11 @@ def _seen(db: Path, bad: list[str], schema: str | None = None) -> dict[str, set[
             with connect(db) as answers:
                 answers.sql("SELECT count(*) FROM crawl")
         except HubstatsError as error:
-            if "is empty" in str(error):
-                return {}
             if "older schema" not in str(error):
-                bad.append(f"the file does not open: {error}")
+                if "is empty" not in str(error):
+                    bad.append(f"the file does not open: {error}")
+                return {}
+            if schema is None:  # a file that was begun, and has no table yet
                 return {}
     return keys(db)
 

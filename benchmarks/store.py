@@ -53,7 +53,7 @@ def pages(made: duckdb.DuckDBPyConnection, where: str = "true") -> Iterator[dict
     for page in range(PAGES):
         here = f"hash(id) % {PAGES} = {page} AND {where}"
         yield {
-            table: made.execute(f"SELECT * EXCLUDE (id) FROM ({select.format(times=times)}) WHERE {here}").pl()
+            table: made.sql(f"SELECT * EXCLUDE (id) FROM ({select.format(times=times)}) WHERE {here}").pl()
             for table, select in ROWS.items()
         }
 

@@ -40,8 +40,9 @@ ROWS = {
     "model_card": "SELECT * REPLACE (NULL::VARCHAR AS text), model_id AS id FROM model_card",
     "adapter_config": "SELECT *, model_id AS id FROM adapter_config",
     "verdict": "SELECT *, subject_id AS id FROM verdict WHERE source = 'hub'",
-    "detection": "SELECT * EXCLUDE (again) REPLACE (span_start + 1000 * again AS span_start, span_end + 1000 * again AS span_end),"
-    " subject_id AS id FROM detection, range({times}) AS t(again) WHERE source = 'hub'",
+    "detection": "SELECT * EXCLUDE (again) REPLACE (span_start + 1000 * again AS span_start,"
+    " span_end + 1000 * again AS span_end), subject_id AS id"
+    " FROM detection, range({times}) AS t(again) WHERE source = 'hub'",
 }
 
 

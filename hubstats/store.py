@@ -35,7 +35,7 @@ T = TypeVar("T")
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest spooled line: a card at its byte cap, every character escaped."""
 MIN_LINE_BYTES = 1024 * 1024
-ABSORB_MEMORY = 128 * 1024 * 1024
+ABSORB_MEMORY = 1024 * 1024 * 1024
 """Bytes that DuckDB may hold while rows move in from the spool."""
 
 OWNED: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
@@ -187,8 +187,8 @@ class Store:
         if unknown:
             raise StoreError(f"{segment} holds rows for {', '.join(sorted(unknown))}, which this version does not know")
         rows = 0
-        # Enough for a segment. Without a bound DuckDB keeps what it has read of the file, and closing it reads the more
-        # the more there is. Lines of JSON are read by several threads, each with room for two of the longest.
+        # Many times what a segment takes. Without a bound DuckDB keeps what it has read of the file, and closing it reads
+        # the more the more there is. Lines of JSON are read by several threads, with room for two of the longest each.
         longest = max((_longest_line(path) for path in files.values()), default=0)
         self._run(f"SET memory_limit = '{ABSORB_MEMORY + 8 * longest} B'")
         try:
@@ -434,7 +434,8 @@ def _attended(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T
 
 
 def _longest_line(path: Path) -> int:
-    """Bytes to make room for in a file of lines: its longest is no longer than all of it."""
+    """Bytes to make room for in a file of lines: its longest is no longer than all of it, and DuckDB makes room for two
+    in each of its threads."""
     return min(MAX_LINE_BYTES, max(MIN_LINE_BYTES, path.stat().st_size))
 
 

@@ -187,8 +187,8 @@ class Store:
         if unknown:
             raise StoreError(f"{segment} holds rows for {', '.join(sorted(unknown))}, which this version does not know")
         rows = 0
-        # Many times what a segment takes. Without a bound DuckDB keeps what it has read of the file, and closing it reads
-        # the more the more there is. Lines of JSON are read by several threads, with room for two of the longest each.
+        # Many times what a segment takes. Without a bound DuckDB keeps what it has read of the file, and closing it
+        # reads the more the more there is. Lines of JSON are read by several threads, each with room for two of them.
         longest = max((_longest_line(path) for path in files.values()), default=0)
         self._run(f"SET memory_limit = '{ABSORB_MEMORY + 8 * longest} B'")
         try:

@@ -151,3 +151,11 @@ def test_small_text_that_stands_for_much_is_read_in_small_pieces(tmp_path: Path)
     assert path.stat().st_size < 200_000
     with parquet.ParquetFile(path) as file:
         assert source._batch_rows(path, file, 0, ("modelId", "card")) <= 4
+
+
+def test_a_dump_that_is_not_what_it_was_is_warned_of_with_refresh_too(run: Run, tmp_path: Path) -> None:
+    path, db = tmp_path / "cards.parquet", tmp_path / "hubstats.duckdb"
+    for count, flags in ((30, ()), (40, ("--refresh",))):
+        made = run("crawl", "dump", "--path", dump(path, count), "--db", db, *flags)
+        assert made.returncode == 0, made.stderr
+        assert ("is not what it was" in made.stderr) == (count == 40)

@@ -150,18 +150,19 @@ def test_small_text_that_stands_for_much_is_read_in_small_pieces(tmp_path: Path)
     parquet.write_table(table, path, use_dictionary=["card"], dictionary_pagesize_limit=10_000_000, compression="zstd")
     assert path.stat().st_size < 200_000
     with parquet.ParquetFile(path) as file:
-        pieces = source._decoded(path, file, 0, ("modelId", "card"))
-        assert all(len(piece) <= 2 for piece, _ in zip(pieces, range(20), strict=False))
+        assert source._batch_rows(path, file, 0, ("modelId", "card")) <= 4
 
 
-def test_one_long_card_leaves_the_others_read_by_the_thousand(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("every", "at_once"), [(9_000, 1_000), (200, 90)])
+def test_a_long_card_leaves_the_others_read_by_the_hundred(tmp_path: Path, every: int, at_once: int) -> None:
     """As writers lay files out: a dictionary for each column, with the long card in it, or with nothing at all."""
     from pyarrow import parquet
 
     from hubstats.sources import dump as source
 
     cards = [f"card {number}" if number % 3 else None for number in range(9_000)]
-    cards[7] = "x" * 5_000_000
+    for number in range(7, 9_000, every):
+        cards[number] = "x" * 5_000_000
     table = pl.DataFrame(
         {"modelId": [f"a/{number}" for number in range(9_000)], "card": cards, "library_name": [None] * 9_000},
         schema_overrides={"library_name": pl.String},
@@ -170,9 +171,10 @@ def test_one_long_card_leaves_the_others_read_by_the_thousand(tmp_path: Path) ->
     parquet.write_table(table.to_arrow(), path, compression="zstd")
     columns = ("modelId", "card", "library_name")
     with parquet.ParquetFile(path) as file:
-        pieces = [pl.DataFrame(pl.from_arrow(piece)) for piece in source._decoded(path, file, 0, columns)]
-    assert len(pieces) < 20
-    assert pl.concat(pieces).equals(table)
+        assert source._batch_rows(path, file, 0, columns) >= at_once
+        slices = list(source._slices(path, file, 0, columns))
+    assert all(part["card"].str.len_bytes().sum() < 2 * source.SLICE_BYTES for part in slices)
+    assert pl.concat(slices).equals(table)
 
 
 def test_a_dump_that_is_not_what_it_was_is_warned_of_with_refresh_too(run: Run, tmp_path: Path) -> None:

@@ -312,7 +312,7 @@ def _slices(path: Path, file: Any, group: int, columns: Sequence[str]) -> Iterat
         held.clear()
         return pl.DataFrame(pl.from_arrow(table))
 
-    for batch in _decoded(path, file, group, columns):
+    for batch in file.iter_batches(_batch_rows(path, file, group, columns), row_groups=[group], columns=list(columns)):
         batch.validate(full=True)  # text that is no UTF-8 would do harm later
         if held and (rows + len(batch) > SLICE_ROWS or size + batch.nbytes > SLICE_BYTES):
             yield whole()
@@ -324,55 +324,15 @@ def _slices(path: Path, file: Any, group: int, columns: Sequence[str]) -> Iterat
         yield whole()
 
 
-def _decoded(path: Path, file: Any, group: int, columns: Sequence[str]) -> Iterator[Any]:
-    """The batches of a row group, each decoded into a few SLICE_BYTES at most, or a row."""
-    from pyarrow import parquet
-
-    rows, folded = _batch_rows(path, file, group, columns)
-    wanted = {"row_groups": [group], "columns": list(columns)}
-    if not folded:
-        yield from file.iter_batches(rows, **wanted)
-        return
-    options: dict[str, Any] = {"buffer_size": READ_AHEAD, "pre_buffer": False, "read_dictionary": list(folded)}
-    with parquet.ParquetFile(path, metadata=file.metadata, **options) as unread:
-        for batch in unread.iter_batches(rows, **wanted):
-            yield from _unfolded(batch, folded)
-
-
-def _unfolded(batch: Any, folded: Sequence[str]) -> Iterator[Any]:
-    """A batch with values for places in a dictionary, in as many pieces as keep each below SLICE_BYTES, or a row."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    sizes = np.zeros(len(batch), np.int64)
-    for name in folded:
-        column = batch.column(name)
-        sizes += pc.take(pc.binary_length(column.dictionary), column.indices).fill_null(0).to_numpy(False)
-    ends = np.cumsum(sizes)
-    first = 0
-    while first < len(batch):
-        before = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, before + SLICE_BYTES, side="right")))
-        piece = batch.slice(first, last - first)
-        made = [
-            piece.column(name).dictionary_decode() if name in folded else piece.column(name)
-            for name in batch.schema.names
-        ]
-        yield pa.RecordBatch.from_arrays(made, names=batch.schema.names)
-        first = last
-
-
-def _batch_rows(path: Path, file: Any, group: int, columns: Sequence[str]) -> tuple[int, tuple[str, ...]]:
-    """How many rows of a row group to decode at once, so that they take no more than a few SLICE_BYTES, and which
-    columns to leave as places in a dictionary meanwhile.
+def _batch_rows(path: Path, file: Any, group: int, columns: Sequence[str]) -> int:
+    """How many rows of a row group to decode at once, so that they take no more than a few SLICE_BYTES.
 
     What rows take on average stands in the footer. Where values are given by their place in a dictionary, or by what
-    they share with the one before, a few bytes may stand for as many rows as they like: a dictionary is looked into.
+    they share with the one before, a few bytes may stand for as many rows as they like: a dictionary is looked into,
+    and where it holds a long text, the rows are asked how often they say it.
     """
     about = file.metadata.row_group(group)
     rows: int = min(SLICE_ROWS // 4, SLICE_BYTES // 4 * about.num_rows // max(1, about.total_byte_size))
-    folded = []
     for place in range(about.num_columns):
         column = about.column(place)
         name = column.path_in_schema.partition(".")[0]
@@ -386,22 +346,44 @@ def _batch_rows(path: Path, file: Any, group: int, columns: Sequence[str]) -> tu
             each = 1 if longest is None else longest * column.num_values // max(1, about.num_rows)
             most = FEW_ROWS if longest is None else 2 * SLICE_BYTES // max(1, each)
             if most < rows and longest is not None and name == column.path_in_schema:
-                folded.append(name)  # one long text need not stand in every row: each row's own is looked up
-            else:
-                rows = min(rows, most)
-    return max(1, rows), tuple(folded)
+                most = _rows_that_fit(path, file.metadata, group, name, max(1, rows))
+            rows = min(rows, most)
+    return max(1, rows)
+
+
+def _rows_that_fit(path: Path, about: Any, group: int, column: str, rows: int) -> int:
+    """The most rows, `rows` halved as often as it takes, of which no batch of a column takes over 2 * SLICE_BYTES."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    known = None
+    for batch in _as_places(path, about, group, column, rows):
+        values = batch.column(0)
+        sizes = pc.take(pc.binary_length(values.dictionary), values.indices).fill_null(0).to_numpy(zero_copy_only=False)
+        while rows > 1 and np.add.reduceat(sizes, range(0, len(sizes), rows)).max() > 2 * SLICE_BYTES:
+            rows //= 2
+        known = known or len(values.dictionary)
+        if rows == 1 or len(values.dictionary) > known:  # the rows from here on have their own text, not a place
+            break
+    return rows
 
 
 def _longest_in_dictionary(path: Path, about: Any, group: int, column: str) -> int | None:
     """Bytes of the longest value in the dictionary of a column of text, or of lists of text; None: it has none here."""
     import pyarrow.compute as pc
+
+    batch = next(_as_places(path, about, group, column, 1), None)
+    dictionary = None if batch is None else _dictionary(batch.column(0))
+    return None if dictionary is None else pc.max(pc.binary_length(dictionary)).as_py() or 0
+
+
+def _as_places(path: Path, about: Any, group: int, column: str, rows: int) -> Iterator[Any]:
+    """Batches of a column as places in its dictionary. Text without a place is added to the dictionary, and stays."""
     from pyarrow import parquet
 
     options: dict[str, Any] = {"buffer_size": READ_AHEAD, "pre_buffer": False, "read_dictionary": [column]}
     with parquet.ParquetFile(path, metadata=about, **options) as file:
-        batch = next(file.iter_batches(1, row_groups=[group], columns=[column]), None)
-        dictionary = None if batch is None else _dictionary(batch.column(0))
-    return None if dictionary is None else pc.max(pc.binary_length(dictionary)).as_py() or 0
+        yield from file.iter_batches(rows, row_groups=[group], columns=[column])
 
 
 def _dictionary(values: Any) -> Any:

@@ -557,20 +557,20 @@ def estimate(writer: Writer) -> int:
     from hubstats.techniques import load
 
     writer.settle()
-    with writer.store() as store, store.transaction():
+    queries = {name: read_input(name) for name in (*estimator.INPUTS, "provenance")}
+    with writer.store() as store:
         store.derive()
-        frames = {name: store.frame(read_input(name)) for name in estimator.INPUTS}
+        frames = {name: store.thrifty(lambda sql=sql: store.frame(sql)) for name, sql in queries.items()}  # type: ignore[misc]
+        provenance = frames.pop("provenance")
         made = estimator.estimate_all(frames, load())
-        for table, records in made.items():
-            store.replace(table.TABLE, records)
-        queries = {name: read_input(name) for name in frames}
-        store.replace(
-            Basis.TABLE, list(basis.describe(frames, queries, store.frame(read_input("provenance")), DETECTOR_VERSION))
-        )
-        store.execute(
-            "INSERT OR REPLACE INTO stage_run VALUES ('estimate', $now, $version)",
-            {"now": _now(), "version": __version__},
-        )
+        with store.transaction():
+            for table, records in made.items():
+                store.replace(table.TABLE, records)
+            store.replace(Basis.TABLE, list(basis.describe(frames, queries, provenance, DETECTOR_VERSION)))
+            store.execute(
+                "INSERT OR REPLACE INTO stage_run VALUES ('estimate', $now, $version)",
+                {"now": _now(), "version": __version__},
+            )
     return sum(len(records) for table, records in made.items() if table is not NotEstimated)
 
 

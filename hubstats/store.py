@@ -17,6 +17,7 @@ from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import resources
+from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from types import TracebackType
@@ -35,8 +36,10 @@ T = TypeVar("T")
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest spooled line: a card at its byte cap, every character escaped."""
 MIN_LINE_BYTES = 1024 * 1024
-ABSORB_MEMORY = 1024 * 1024 * 1024
-"""Bytes that DuckDB may hold while rows move in from the spool."""
+THRIFTY_BYTES = 192 * 1024 * 1024
+"""Bytes that DuckDB may hold where it is asked to be thrifty. By itself it keeps whatever it has read of the file."""
+PART_ITEMS = 100_000
+"""Items of the table subject that are joined at once, within these bytes; 750,000 at once took 1.3 GB."""
 
 OWNED: Mapping[str, tuple[tuple[str, Mapping[str, str]], ...]] = {
     "code_file": (("code_import", {"source": "source", "repo": "repo", "path": "path"}),),
@@ -170,6 +173,21 @@ class Store:
             raise
         self._run("COMMIT")
 
+    def thrifty(self, work: Callable[[], T], most: int = THRIFTY_BYTES) -> T:
+        """What `work` returns, done with DuckDB holding `most` bytes; where that is too little, without a bound.
+
+        `work` only reads, or is one transaction: it may be done twice. The bound stays, so that closing the file keeps
+        to it, too.
+        """
+        try:
+            self._run(f"SET memory_limit = '{most} B'")
+            return work()
+        except (StoreError, QueryError) as error:
+            if not _wants_memory(error):
+                raise
+        self._run("RESET memory_limit")
+        return work()
+
     # --- records in ---------------------------------------------------------------------------------------------
 
     def absorb(self, segment: Path) -> int:
@@ -186,12 +204,11 @@ class Store:
         unknown = set(tables) - set(record_classes()) - {spool.CURSOR_TABLE}
         if unknown:
             raise StoreError(f"{segment} holds rows for {', '.join(sorted(unknown))}, which this version does not know")
-        rows = 0
-        # Many times what a segment takes. Without a bound DuckDB keeps what it has read of the file, and closing it
-        # reads the more the more there is. Lines of JSON are read by several threads, each with room for two of them.
+        size = sum(path.stat().st_size for path in (*files.values(), *(path for _, path in chain(*frames.values()))))
+        # Lines of JSON are read by several threads, each with room for two of them.
         longest = max((_longest_line(path) for path in files.values()), default=0)
-        self._run(f"SET memory_limit = '{ABSORB_MEMORY + 8 * longest} B'")
-        try:
+
+        def take_in() -> int:
             with self.transaction():
                 for table in tables:
                     self._stage(table, files.get(table), frames.get(table, ()), last_page)
@@ -202,15 +219,15 @@ class Store:
                         f'DELETE FROM failure WHERE EXISTS (SELECT 1 FROM temp."staged_{table}" AS staged'
                         " WHERE staged.source = failure.source AND staged.model_id = failure.subject_id)"
                     )
+                rows = sum(self._take_in(table) for table in tables)
                 for table in tables:
-                    rows += self._take_in(table)
+                    self._run(f'DROP TABLE temp."staged_{table}"')
+            return rows
+
+        try:
+            return self.thrifty(take_in, THRIFTY_BYTES // 3 + 2 * size + 8 * longest)
         except StoreError as error:
             raise StoreError(f"cannot take in {segment}: {error}") from error
-        finally:
-            with suppress(StoreError):
-                for table in tables:
-                    self._run(f'DROP TABLE IF EXISTS temp."staged_{table}"')
-        return rows
 
     def _columns(self, table: str) -> dict[str, str]:
         found = self._rows(
@@ -303,10 +320,24 @@ class Store:
             self._connection.from_arrow(frame.to_arrow()).insert_into(table)
 
     def derive(self) -> None:
-        """Makes the tables of DERIVED anew from what was crawled and judged; call it in a transaction."""
-        for table in DERIVED:
-            self.execute(f"DELETE FROM {table}")
-            self.execute(f"INSERT INTO {table} BY NAME {read_input(f'{table}_rows')}")
+        """Makes the tables of DERIVED anew from what was crawled and judged, in one transaction."""
+        [(items,)] = self._rows(
+            "SELECT (SELECT count(*) FROM model_card) + (SELECT count(*) FROM adapter_config)"
+            " + (SELECT count(*) FROM image_checkpoint)"
+        )
+
+        def fill() -> None:
+            with self.transaction():
+                for table in DERIVED:
+                    self._run(f"DELETE FROM {table}")
+                    parts = 1 + items // PART_ITEMS if table == "subject" else 1
+                    for part in range(parts):
+                        self._run(f"SET VARIABLE part = {part}::UBIGINT; SET VARIABLE parts = {parts}::UBIGINT")
+                        self._run(f"INSERT INTO {table} BY NAME {read_input(f'{table}_rows')}")
+                    if table == "subject":
+                        self._run(read_input("subject_weights"))
+
+        self.thrifty(fill)
 
     def forget_superseded(self, source: str) -> None:
         """Removes what a finished crawl of `source` has overtaken.
@@ -381,7 +412,8 @@ class Store:
             return _attended(self._connection, lambda: self._connection.execute(sql, parameters))
 
     def _rows(self, sql: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        return self._run(sql, parameters).fetchall()
+        with _told(self.path):
+            return self._run(sql, parameters).fetchall()
 
 
 def _connect(path: Path, *, write: bool, patience: float) -> duckdb.DuckDBPyConnection:
@@ -431,6 +463,15 @@ def _attended(connection: duckdb.DuckDBPyConnection, work: Callable[[], T]) -> T
                 worker.join(ATTENDED_SECONDS)
         raise
     return done.result()
+
+
+def _wants_memory(error: BaseException | None) -> bool:
+    """Whether what went wrong began with too little memory: after that DuckDB says of a transaction that it is over."""
+    while error is not None:
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _longest_line(path: Path) -> int:

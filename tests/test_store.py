@@ -236,7 +236,7 @@ def test_a_card_that_could_be_read_after_all_is_no_failure(db: Path) -> None:
 
 
 def derived(db: Path) -> None:
-    with Store.open(db, write=True) as store, store.transaction():
+    with Store.open(db, write=True) as store:
         store.derive()
 
 

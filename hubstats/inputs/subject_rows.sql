@@ -1,4 +1,6 @@
--- The rows of the table subject: every item that was read, with its weight, what it uses and what could be read of it.
+-- The rows of the table subject: every item that was read, what it uses and what could be read of it. The weights of a
+-- sample come with subject_weights.sql, when all rows are there. Where the variables `part` and `parts` are set, only
+-- that part of the items, by a hash of their name: joined all at once, three million take gigabytes.
 WITH draw AS (
     SELECT source, arg_max(seed, drawn_at) AS seed
     FROM sample_stratum
@@ -6,18 +8,22 @@ WITH draw AS (
 ),
 
 item AS (
-    SELECT sample_frame.source, sample_frame.model_id AS subject_id, sample_frame.stratum, stratum.frame_size
+    SELECT sample_frame.source, sample_frame.model_id AS subject_id, sample_frame.stratum, true AS is_drawn
     FROM sample_frame
     JOIN draw USING (source, seed)
-    JOIN sample_stratum AS stratum USING (source, seed, stratum)
+    JOIN sample_stratum USING (source, seed, stratum)
+    WHERE hash(sample_frame.model_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
     UNION ALL
-    SELECT source, subject_id, 'all', NULL
+    SELECT source, subject_id, 'all', false
     FROM (
         SELECT source, model_id AS subject_id FROM model_card ANTI JOIN draw USING (source)
+        WHERE hash(model_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
         UNION
         SELECT source, model_id FROM adapter_config ANTI JOIN draw USING (source)
+        WHERE hash(model_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
         UNION
         SELECT source, checkpoint_id FROM image_checkpoint ANTI JOIN draw USING (source)
+        WHERE hash(checkpoint_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
     )
 ),
 
@@ -31,6 +37,7 @@ card AS (
         fetched_at,
         regexp_extract(text, '\n- PEFT (\d{1,3}\.\d{1,3}(?:\.\d{1,4})?)', 1) AS peft_version
     FROM model_card
+    WHERE hash(model_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
 ),
 
 config AS (
@@ -43,6 +50,25 @@ config AS (
             TRY(json_extract_string(config, '$.peft_version')), '^(\d{1,3}\.\d{1,3}(?:\.\d{1,4})?)', 1
         ) AS peft_version
     FROM adapter_config
+    WHERE hash(model_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
+),
+
+listed AS (
+    SELECT source, model_id, author, downloads, created_at, base_model, pipeline_tag, has_card, has_adapter_config, seen_at
+    FROM hub_model
+    WHERE hash(model_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
+),
+
+checkpoint AS (
+    SELECT source, checkpoint_id, creator, downloads, published_at, base_model, type, seen_at
+    FROM image_checkpoint
+    WHERE hash(checkpoint_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
+),
+
+judged AS (
+    SELECT *
+    FROM verdict
+    WHERE hash(subject_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
 ),
 
 described AS (
@@ -50,7 +76,7 @@ described AS (
         item.source,
         item.subject_id,
         item.stratum,
-        item.frame_size,
+        item.is_drawn,
         coalesce(
             listed.author,
             checkpoint.creator,
@@ -67,31 +93,25 @@ described AS (
         checkpoint.type AS site_type,
         greatest(card.fetched_at, config.fetched_at, checkpoint.seen_at, listed.seen_at) AS seen_at
     FROM item
-    LEFT JOIN hub_model AS listed ON listed.source = item.source AND listed.model_id = item.subject_id
+    LEFT JOIN listed ON listed.source = item.source AND listed.model_id = item.subject_id
     LEFT JOIN card ON card.source = item.source AND card.model_id = item.subject_id
     LEFT JOIN config ON config.source = item.source AND config.model_id = item.subject_id
-    LEFT JOIN image_checkpoint AS checkpoint
+    LEFT JOIN checkpoint
         ON checkpoint.source = item.source AND checkpoint.checkpoint_id = item.subject_id
 ),
 
 -- A drawn repository whose files were not asked for yet is as good as not drawn: the weights are of those that were.
-asked AS MATERIALIZED (
+asked AS (
     SELECT *
     FROM described
-    WHERE frame_size IS NULL OR (card_status IS NOT NULL AND config_status IS NOT NULL)
-),
-
-size AS (
-    SELECT source, stratum, count(*) AS items
-    FROM asked
-    GROUP BY source, stratum
+    WHERE NOT is_drawn OR (card_status IS NOT NULL AND config_status IS NOT NULL)
 )
 
 SELECT
     asked.source,
     asked.subject_id,
     asked.stratum,
-    coalesce(asked.frame_size / size.items, 1) AS weight,
+    1 AS weight,
     asked.author,
     asked.downloads,
     asked.created_at,
@@ -102,18 +122,17 @@ SELECT
     asked.config_status,
     asked.site_type,
     asked.seen_at,
-    coalesce(verdict.state, 'none') AS state,
+    coalesce(judged.state, 'none') AS state,
     CASE
-        WHEN verdict.state = 'several' THEN list_sort(list_distinct(verdict.techniques))
-        WHEN verdict.state IN ('used', 'conflict') AND verdict.technique IS NOT NULL THEN [verdict.technique]
+        WHEN judged.state = 'several' THEN list_sort(list_distinct(judged.techniques))
+        WHEN judged.state IN ('used', 'conflict') AND judged.technique IS NOT NULL THEN [judged.technique]
         ELSE []
     END AS techniques,
-    coalesce(list_sort(list_distinct(verdict.overlays)), []) AS overlays,
-    verdict.mentions,
-    verdict.blog_technique,
-    verdict.blog_technique_folded,
-    verdict.template,
-    verdict.detector_version
+    coalesce(list_sort(list_distinct(judged.overlays)), []) AS overlays,
+    judged.mentions,
+    judged.blog_technique,
+    judged.blog_technique_folded,
+    judged.template,
+    judged.detector_version
 FROM asked
-JOIN size USING (source, stratum)
-LEFT JOIN verdict ON verdict.source = asked.source AND verdict.subject_id = asked.subject_id
+LEFT JOIN judged ON judged.source = asked.source AND judged.subject_id = asked.subject_id

@@ -11,8 +11,10 @@ import sys
 def main() -> None:
     """Prints what the step took, as JSON."""
     import json
+    import os
     from pathlib import Path
 
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
     from benchmarks import dump
 
     print(json.dumps(dump.one(sys.argv[1], Path(sys.argv[2]))))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -25,8 +26,17 @@ def peak_gigabytes(process: int | str = "self") -> float:
     return int(line.split()[1]) / 1024**2
 
 
+def own_gigabytes(process: int | str = "self") -> float:
+    """The memory that a process holds now and shares with no file: without the code of libraries and mapped pages."""
+    status = Path(f"/proc/{process}/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("RssAnon")]
+    return int(line.split()[1]) / 1024**2
+
+
 @contextmanager
-def largest(processes: Callable[[], Iterable[int | None]]) -> Iterator[list[float]]:
+def largest(
+    processes: Callable[[], Iterable[int | None]], held_by: Callable[[int | str], float] = peak_gigabytes
+) -> Iterator[list[float]]:
     """A list that holds, after the block, the gigabytes that the largest of some processes held meanwhile."""
     held = [0.0]
     over = threading.Event()
@@ -35,7 +45,7 @@ def largest(processes: Callable[[], Iterable[int | None]]) -> Iterator[list[floa
         while not over.wait(LOOK):
             for process in processes():
                 with suppress(OSError, ValueError):  # it has ended since
-                    held[0] = max(held[0], peak_gigabytes(str(process)))
+                    held[0] = max(held[0], held_by(str(process)))
 
     watch = threading.Thread(target=look, daemon=True)
     watch.start()
@@ -49,3 +59,8 @@ def largest(processes: Callable[[], Iterable[int | None]]) -> Iterator[list[floa
 def workers() -> list[int | None]:
     """The processes that this one has started through `multiprocessing`."""
     return [worker.pid for worker in multiprocessing.active_children()]
+
+
+def children() -> list[int | None]:
+    """All processes that this one has started, without theirs."""
+    return [int(pid) for pid in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]

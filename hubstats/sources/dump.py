@@ -15,13 +15,13 @@ A row has an id in `modelId` or `id`; which other columns are understood is told
 
 from __future__ import annotations
 
+import ctypes
 import glob
 import hashlib
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -106,9 +106,8 @@ class Dump:
         if reason is not None:
             raise SourceError(reason)
         path = str(self._options.path)
-        with _thrifty():
-            for bulk in self._hub_files(path) if path.startswith("hf:") else self._local_files(path):
-                yield from self._file(bulk, cursors)
+        for bulk in self._hub_files(path) if path.startswith("hf:") else self._local_files(path):
+            yield from self._file(bulk, cursors)
 
     def _local_files(self, path: str) -> Iterator[Bulk]:
         found = _local(path)
@@ -242,6 +241,7 @@ class Dump:
                 self._counters["failures"] += len(failures)
                 first += len(raw)
                 yield Page(tuple(failures), scope, str(first), expected=self._expected, items=len(raw), tables=tables)
+                _give_back()
         except (Exception, pl.exceptions.PanicException) as error:
             detail = f"cannot be decoded: {_line(error)}; the file goes on after them"
             failure = self._failure(name, f"rows {first} to {last - 1}", "malformed", detail)
@@ -258,18 +258,11 @@ class Dump:
         return Failure(self.name, subject, item, reason, detail)
 
 
-@contextmanager
-def _thrifty() -> Iterator[None]:
-    """Arrow's own allocator keeps what is given back to it: 100 MB over a dump of 100,000 cards; the system's does
-    not, and takes no longer here."""
-    import pyarrow as pa
-
-    before = pa.default_memory_pool()
-    pa.set_memory_pool(pa.system_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(before)
+def _give_back() -> None:
+    """What was freed goes back to the system, where the C library (glibc) would keep it: 60 MB over 200,000 cards."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def wanted(names: list[str]) -> frozenset[str]:

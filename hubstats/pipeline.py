@@ -467,18 +467,12 @@ def detect(writer: Writer, engine: Engine | None = None) -> int:
     engine = engine or open_engine("local", workers=1)
     writer.settle()
     judged = 0
+    wanted = {"version": detector.DETECTOR_VERSION, "batch": DETECT_BATCH, "characters": DETECT_CHARACTERS}
     writer.progress.start("detect", None)
     try:
         while True:
             with writer.store() as store:
-                batch = store.frame(
-                    read_input("documents"),
-                    {
-                        "version": detector.DETECTOR_VERSION,
-                        "batch": DETECT_BATCH,
-                        "characters": DETECT_CHARACTERS,
-                    },
-                )
+                batch = store.thrifty(lambda: store.frame(read_input("documents"), wanted))
             if batch.is_empty():
                 return judged
             documents = map(_document, batch.iter_rows(named=True))
@@ -561,12 +555,14 @@ def estimate(writer: Writer) -> int:
     with writer.store() as store:
         store.derive()
         frames = {name: store.thrifty(lambda sql=sql: store.frame(sql)) for name, sql in queries.items()}  # type: ignore[misc]
-        provenance = frames.pop("provenance")
-        made = estimator.estimate_all(frames, load())
+        bases = list(basis.describe(frames, queries, frames.pop("provenance"), DETECTOR_VERSION))
+        rows = estimator.canonical(frames)
+        del frames  # as large as the rows
+        made = estimator.figures(rows, load())
         with store.transaction():
             for table, records in made.items():
                 store.replace(table.TABLE, records)
-            store.replace(Basis.TABLE, list(basis.describe(frames, queries, provenance, DETECTOR_VERSION)))
+            store.replace(Basis.TABLE, bases)
             store.execute(
                 "INSERT OR REPLACE INTO stage_run VALUES ('estimate', $now, $version)",
                 {"now": _now(), "version": __version__},

@@ -4,23 +4,26 @@
 -- A dump has millions of cards that name nothing. Where such a source was read whole, they are in no population, hide
 -- nothing and change no variance; only that they were read, when, and by which detector is told of. So one row of no
 -- author stands for all of them that agree in that, and memory follows from the cards that say something.
-WITH silent AS MATERIALIZED (
-    SELECT subject.source, subject.subject_id
+WITH told AS NOT MATERIALIZED (
+    SELECT
+        subject.*,
+        subject.state = 'none'
+            AND subject.author IS NOT NULL
+            AND coalesce(len(subject.mentions), 0) = 0
+            AND len(subject.techniques) = 0
+            AND len(subject.overlays) = 0
+            AND subject.blog_technique IS NULL
+            AND subject.blog_technique_folded IS NULL
+            AND subject.site_type IS NULL
+            AND coalesce(subject.card_status IN ('ok', 'too_large'), false)
+            AND coalesce(subject.config_status, 'missing') = 'missing'
+            -- A card whose text is here is searched for names once more (reconcile_search).
+            AND kept.model_id IS NULL
+            AND sampled.source IS NULL AS is_silent
     FROM subject
-    ANTI JOIN sample_stratum USING (source)
-    -- A card whose text is here is searched for names once more (reconcile_search).
-    ANTI JOIN (SELECT source, model_id FROM model_card WHERE text IS NOT NULL) AS kept
+    LEFT JOIN (SELECT source, model_id FROM model_card WHERE text IS NOT NULL) AS kept
         ON kept.source = subject.source AND kept.model_id = subject.subject_id
-    WHERE subject.author IS NOT NULL
-        AND subject.state = 'none'
-        AND coalesce(len(subject.mentions), 0) = 0
-        AND len(subject.techniques) = 0
-        AND len(subject.overlays) = 0
-        AND subject.blog_technique IS NULL
-        AND subject.blog_technique_folded IS NULL
-        AND subject.site_type IS NULL
-        AND subject.card_status IN ('ok', 'too_large')
-        AND coalesce(subject.config_status, 'missing') = 'missing'
+    LEFT JOIN (SELECT DISTINCT source FROM sample_stratum) AS sampled ON sampled.source = subject.source
 )
 
 SELECT
@@ -42,28 +45,28 @@ SELECT
     site_type,
     detector_version,
     seen_at
-FROM subject
-ANTI JOIN silent USING (source, subject_id)
+FROM told
+WHERE NOT is_silent
 UNION ALL
 SELECT
-    subject.source,
-    concat_ws(' ', 'silent cards', subject.card_status, subject.config_status, subject.detector_version),
+    source,
+    concat_ws(' ', 'silent cards', card_status, config_status, detector_version),
     '',
     NULL,
     NULL,
     NULL,
-    subject.stratum,
-    subject.weight,
-    subject.state,
+    stratum,
+    weight,
+    state,
     [],
     [],
     NULL,
     NULL,
-    subject.card_status,
-    subject.config_status,
+    card_status,
+    config_status,
     NULL,
-    subject.detector_version,
-    max(subject.seen_at)
-FROM subject
-SEMI JOIN silent USING (source, subject_id)
+    detector_version,
+    max(seen_at)
+FROM told
+WHERE is_silent
 GROUP BY ALL

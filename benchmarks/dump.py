@@ -12,7 +12,8 @@ command    `hubstats import` as it is typed: the same, the start of Python and a
 pandas     `str.contains` once per technique, over a thousand of the cards: the obvious way
 
 Time is given as that of the clock, and as processor time of all cores and processes together; both as ratios to the
-scan. Then: time against the number of cards, most memory, and whether what is in the file is what `detect` says.
+scan. Then: time and memory against the number of cards, and with all of them in one row group; and whether what is in
+the file is what `detect` says.
 """
 
 from __future__ import annotations
@@ -53,8 +54,11 @@ from hubstats.sources._dump_rows import clean
 from hubstats.techniques import load
 
 STEPS = ("scan", "read", "prefilter", "verdicts", "rows", "command")
+PARTS = ("steps", "sizes", "groups", "check")
 SAMPLE = 1_000
 """Cards that pandas is given."""
+ONE_GROUP = 300_000
+"""Cards of the one row group, at most: a gigabyte, unpacked."""
 CHECKED = 2_000
 """Cards whose verdicts are held against those made one by one."""
 
@@ -188,8 +192,7 @@ def compare(path: Path, count: int, runs: int) -> None:
     row("file", f"{last['rows']['size']:.0f} MB", f"{last['rows']['made']:,.0f} verdicts")
     for step in ("read", "prefilter", "verdicts", "rows"):
         row(f"most memory, {step}", f"{last[step]['own']:.0f} MB", f"and a worker {last[step]['other']:.0f} MB")
-    whole = last["command"]
-    row("most memory, command", f"{whole['other']:.0f} MB", f"{whole['anonymous']:.0f} MB of them no file's")
+    row("most memory, command", _memory(last["command"]), "")
 
 
 def grow(path: Path, folder: Path, count: int) -> None:
@@ -204,8 +207,27 @@ def grow(path: Path, folder: Path, count: int) -> None:
         row(f"{8 // part}x, {count // part:,} cards", f"{used['processor']:.1f} CPU-s",
             f"{used['processor'] / base:.2f} times the first; {used['seconds']:.1f} s,"
             f" {used['seconds'] / scanned['seconds']:.1f}x the scan's {scanned['seconds']:.2f} s;"
-            f" {used['other']:.0f} MB, {used['anonymous']:.0f} MB of them no file's;"
-            f" file {used['size']:.0f} MB")  # fmt: skip
+            f" {_memory(used)}; file {used['size']:.0f} MB")  # fmt: skip
+
+
+def _memory(command: dict[str, float]) -> str:
+    return f"{command['other']:.0f} MB ({command['anonymous']:.0f} of them no file's)"
+
+
+def groups(path: Path, folder: Path, count: int) -> None:
+    """Time and memory where all cards are in one row group, and where each has `cards.ROWS_A_GROUP` of them."""
+    small, one = folder / "small.parquet", folder / "one.parquet"
+    head(path, small, min(count, ONE_GROUP))
+    table = parquet.read_table(small)
+    parquet.write_table(table, one, row_group_size=len(table), compression="zstd")
+    del table
+    for piece in (small, one):
+        about = parquet.read_metadata(piece)
+        largest_group = max(about.row_group(number).total_byte_size for number in range(about.num_row_groups))
+        used = measured("command", piece)
+        piece.unlink()
+        what = f"row groups of {largest_group / 1e6:,.0f} MB"
+        row(what, f"{used['processor']:.1f} CPU-s", f"{used['seconds']:.1f} s; {_memory(used)}")
 
 
 def head(path: Path, piece: Path, rows: int) -> None:
@@ -250,8 +272,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--path", type=Path, help="a dump made before by benchmarks.cards")
-    parser.add_argument("--parts", nargs="+", choices=("steps", "sizes", "check"), default=["steps", "sizes", "check"],
-                        help="which tables")  # fmt: skip
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="which tables")
     options = parser.parse_args()
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()},", end=" ")
     print(f"DuckDB {duckdb.__version__}, Polars {pl.__version__}, prefilter {Bulk(load(), 'dump').engine}")
@@ -265,6 +286,8 @@ def main() -> None:
             compare(path, count, options.runs)
         if "sizes" in options.parts:
             grow(path, folder, count)
+        if "groups" in options.parts:
+            groups(path, folder, count)
         if "check" in options.parts:
             check(path, folder)
 

@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
+from hubstats import pipeline
+from hubstats.ask import connect
 from hubstats.detect import DETECTOR_VERSION, batch, detect
 from hubstats.detect.batch import batches, detect_batch, lost
 from hubstats.engines import open_engine
-from hubstats.records import Document
+from hubstats.records import Document, SourceOptions
 from hubstats.sources import _code_files, _code_parquet
 from hubstats.sources.code import Code
 from hubstats.techniques import load
@@ -27,6 +29,7 @@ from tests.bench.conftest import tiny_run
 from tests.conftest import Run
 from tests.test_code import CLASSES, NOW, TRAIN, Crawl, commit, write
 from tests.test_code_parquet import corpus, many
+from tests.test_dump_import import dump
 
 pytestmark = pytest.mark.cluster
 
@@ -84,6 +87,47 @@ def test_cards_are_judged_the_same_by_a_cluster(cluster: Any, node: Any, small_s
                 cluster.remove_node(node, allow_graceful=False)
             there += judged
     assert there == here
+
+
+def test_a_dump_lands_the_same_from_a_cluster(
+    cluster: Any, node: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(batch, "MOST", 40)
+    path = dump(tmp_path / "cards.parquet", 3_500)
+
+    class Killing(pipeline.Silent):
+        """Takes a node away as soon as something is done."""
+
+        def advance(self, task: str, items: int, total: int | None = None) -> None:
+            if node in cluster.list_all_nodes():
+                cluster.remove_node(node, allow_graceful=False)
+
+    found = []
+    for name, engine in (
+        ("here", open_engine("local", workers=1)),
+        ("there", open_engine("ray", address=cluster.address)),
+    ):
+        db = tmp_path / f"{name}.duckdb"
+        progress = Killing() if name == "there" else pipeline.Silent()
+        [report] = pipeline.crawl(db, ["dump"], SourceOptions(path=str(path)), progress, engine=engine)
+        assert report.state == "done", report.message
+        with connect(db) as answers:
+            found.append(
+                [
+                    answers.sql(f"SELECT * EXCLUDE ({times}) FROM {table} ORDER BY ALL").rows()
+                    for table, times in {
+                        "hub_model": "seen_at",
+                        "model_card": "fetched_at",
+                        "verdict": "source",
+                        "detection": "source",
+                        "subject": "seen_at",
+                        "estimate": "as_of",
+                    }.items()
+                ]
+            )
+    assert node not in cluster.list_all_nodes()
+    assert all(len(rows) > 5 for rows in found[0])
+    assert found[0] == found[1]
 
 
 def test_the_command(cluster: Any, run: Run, tmp_path: Path) -> None:

@@ -1,20 +1,35 @@
--- The rows of the table subject: every item that was read, what it uses and what could be read of it. The weights of a
--- sample come with subject_weights.sql, when all rows are there. Where the variables `part` and `parts` are set, only
--- that part of the items, by a hash of their name: joined all at once, three million take gigabytes.
+-- The rows of the table subject: every item that was read, with its weight, what it uses and what could be read of it.
+-- Where the variables `part` and `parts` are set, that part of the items only, by a hash of their name: joined all at
+-- once, three million take gigabytes.
 WITH draw AS (
     SELECT source, arg_max(seed, drawn_at) AS seed
     FROM sample_stratum
     GROUP BY source
 ),
 
-item AS (
-    SELECT sample_frame.source, sample_frame.model_id AS subject_id, sample_frame.stratum, true AS is_drawn
-    FROM sample_frame
+-- A drawn repository whose files were not asked for yet is as good as not drawn: the weights are of those that were.
+sampled AS (
+    SELECT
+        drawn.source,
+        drawn.model_id AS subject_id,
+        drawn.stratum,
+        stratum.frame_size / count(*) OVER (PARTITION BY drawn.source, drawn.stratum) AS weight
+    FROM sample_frame AS drawn
     JOIN draw USING (source, seed)
-    JOIN sample_stratum USING (source, seed, stratum)
-    WHERE hash(sample_frame.model_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
+    JOIN sample_stratum AS stratum USING (source, seed, stratum)
+    LEFT JOIN hub_model AS listed ON listed.source = drawn.source AND listed.model_id = drawn.model_id
+    LEFT JOIN model_card AS card ON card.source = drawn.source AND card.model_id = drawn.model_id
+    LEFT JOIN adapter_config AS config ON config.source = drawn.source AND config.model_id = drawn.model_id
+    WHERE (card.status IS NOT NULL OR NOT listed.has_card)
+        AND (config.status IS NOT NULL OR NOT listed.has_adapter_config)
+),
+
+item AS (
+    SELECT source, subject_id, stratum, weight
+    FROM sampled
+    WHERE hash(subject_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
     UNION ALL
-    SELECT source, subject_id, 'all', false
+    SELECT source, subject_id, 'all', 1
     FROM (
         SELECT source, model_id AS subject_id FROM model_card ANTI JOIN draw USING (source)
         WHERE hash(model_id) % coalesce(getvariable('parts'), 1::UBIGINT) = coalesce(getvariable('part'), 0)
@@ -76,7 +91,7 @@ described AS (
         item.source,
         item.subject_id,
         item.stratum,
-        item.is_drawn,
+        item.weight,
         coalesce(
             listed.author,
             checkpoint.creator,
@@ -98,30 +113,23 @@ described AS (
     LEFT JOIN config ON config.source = item.source AND config.model_id = item.subject_id
     LEFT JOIN checkpoint
         ON checkpoint.source = item.source AND checkpoint.checkpoint_id = item.subject_id
-),
-
--- A drawn repository whose files were not asked for yet is as good as not drawn: the weights are of those that were.
-asked AS (
-    SELECT *
-    FROM described
-    WHERE NOT is_drawn OR (card_status IS NOT NULL AND config_status IS NOT NULL)
 )
 
 SELECT
-    asked.source,
-    asked.subject_id,
-    asked.stratum,
-    1 AS weight,
-    asked.author,
-    asked.downloads,
-    asked.created_at,
-    asked.base_model,
-    asked.pipeline_tag,
-    asked.peft_version || CASE WHEN asked.peft_version LIKE '%.%.%' THEN '' ELSE '.0' END AS peft_version,
-    asked.card_status,
-    asked.config_status,
-    asked.site_type,
-    asked.seen_at,
+    described.source,
+    described.subject_id,
+    described.stratum,
+    described.weight,
+    described.author,
+    described.downloads,
+    described.created_at,
+    described.base_model,
+    described.pipeline_tag,
+    described.peft_version || CASE WHEN described.peft_version LIKE '%.%.%' THEN '' ELSE '.0' END AS peft_version,
+    described.card_status,
+    described.config_status,
+    described.site_type,
+    described.seen_at,
     coalesce(judged.state, 'none') AS state,
     CASE
         WHEN judged.state = 'several' THEN list_sort(list_distinct(judged.techniques))
@@ -134,5 +142,5 @@ SELECT
     judged.blog_technique_folded,
     judged.template,
     judged.detector_version
-FROM asked
-LEFT JOIN judged ON judged.source = asked.source AND judged.subject_id = asked.subject_id
+FROM described
+LEFT JOIN judged ON judged.source = described.source AND judged.subject_id = described.subject_id

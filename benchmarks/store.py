@@ -51,7 +51,7 @@ def pages(made: duckdb.DuckDBPyConnection, where: str = "true") -> Iterator[dict
     [(counted,)] = made.execute("SELECT count(*) FROM detection WHERE source = 'hub'").fetchall()
     times = -(-EVIDENCE // counted)
     for page in range(PAGES):
-        here = f"hash(id) % {PAGES} = {page} AND {where}"
+        here = f"hash(id) % {PAGES} = {page} AND ({where})"
         yield {
             table: made.sql(f"SELECT * EXCLUDE (id) FROM ({select.format(times=times)}) WHERE {here}").pl()
             for table, select in ROWS.items()

@@ -158,7 +158,7 @@ class Dump:
             yield Page((self._failure(bulk.name, "file", "malformed", f"not a whole Parquet file: {_line(error)}"),))
             return
         with file:
-            yield from self._rows(bulk, path, file, schema, cursors, size, digest)
+            yield from ahead(self._rows(bulk, path, file, schema, cursors, size, digest))
 
     def _rows(
         self,
@@ -225,7 +225,7 @@ class Dump:
         first, last = span
         rows.bad.clear()
         try:
-            for part in ahead(_slices(path, file, group, reading.raw)):
+            for part in _slices(path, file, group, reading.raw):
                 skipped = min(max(0, start - first), len(part))
                 first += skipped
                 raw = part[skipped:]

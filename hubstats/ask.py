@@ -37,10 +37,14 @@ class Answers:
         Where the question counts (`count` and `total` in its header) the columns share, low and high are added: a
         95% Wilson interval. Raises QueryError for an unknown question or parameter.
         """
-        from hubstats import estimate, queries
+        from hubstats import queries
 
         question = queries.get(name)
         frame = self._store.frame(question.sql, question.bind(parameters))
+        if question.count is None:  # as most: the estimates, a tenth of the command's time, need not be loaded
+            return frame
+        from hubstats import estimate
+
         answer: polars.DataFrame = estimate.add_intervals(frame, question)
         return answer
 

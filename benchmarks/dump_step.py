@@ -14,7 +14,9 @@ def main() -> None:
     import os
     from pathlib import Path
 
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
+    from hubstats.cli import GIVE_BACK
+
+    os.environ.update(GIVE_BACK)  # as the command does
     from benchmarks import dump
 
     print(json.dumps(dump.one(sys.argv[1], Path(sys.argv[2]))))

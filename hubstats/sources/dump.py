@@ -20,6 +20,7 @@ import glob
 import hashlib
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -260,8 +261,7 @@ class Dump:
 
 def _give_back() -> None:
     """What was freed goes back to the system, where the C library (glibc) would keep it: 60 MB over 200,000 cards."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:
         trim(0)
 
 

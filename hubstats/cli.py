@@ -650,8 +650,8 @@ GIVE_BACK = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0",
 }
-"""Settings of the allocators of Arrow and of Polars (jemalloc), read when they are loaded: what was freed goes back to the
-system. By themselves they keep it: 60 and 40 MB over a dump of 200,000 cards."""
+"""What the allocators of Arrow and of Polars (jemalloc) read when they are loaded: what is freed goes to the system.
+By themselves they keep it: 60 and 40 MB over a dump of 200,000 cards."""
 
 
 def main() -> None:

@@ -271,7 +271,6 @@ def status(
 ) -> None:
     """What is in the file: per source, when, how many, what failed, what quota is left."""
     from hubstats import spool
-    from hubstats.pipeline import is_writing, spool_folder
     from hubstats.store import Store, read_input
 
     if migrate:
@@ -286,14 +285,15 @@ def status(
         _print_rows(items, format, title="What each source holds")
     else:
         _print_rows(items, format)
-    waiting = sum(spool.pending(spool_folder(db)).values())
-    if is_writing(db):
+    waiting = sum(spool.pending(spool.spool_folder(db)).values())
+    writing = spool.is_writing(db)
+    if writing:
         _say(f"a crawl is running; {waiting:,} bytes wait beside the file and move in within seconds")
     elif waiting or "running" in crawls["state"].to_list():
         _say(f"a crawl was stopped; {waiting:,} bytes wait beside the file: the next crawl takes them in and goes on")
-    if stale and not is_writing(db):
+    if stale and not writing:
         _say(f"the estimates are older than what was read from {', '.join(stale)}: 'hubstats estimate' makes them anew")
-    if unread and not is_writing(db):
+    if unread and not writing:
         _say(
             f"{unread:,} cards of the dump were judged by rules of another version, and their text is not in the file: "
             "the same 'hubstats import --kind dump' judges them anew"

@@ -29,7 +29,7 @@ from hubstats.errors import ConfigError, EngineError, SourceError, StoreBusy, St
 from hubstats.records import Basis, Document, NotEstimated, Page, Record, SourceOptions, Subject
 from hubstats.sources import BulkSource, SampledSource, Source, open_source, require
 from hubstats.sources.hub import DEFAULT_SAMPLE
-from hubstats.spool import Spool, clear, discard
+from hubstats.spool import Spool, clear, discard, spool_folder
 from hubstats.store import Store, read_input, wait_for
 
 LIVE_SOURCES = ("hub", "github", "civitai")
@@ -88,25 +88,6 @@ class Report:
     records: Counter[str] = field(default_factory=Counter)
     counters: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
-
-
-def spool_folder(db: Path) -> Path:
-    """Where records of `db` wait: beside it."""
-    return db.with_name(db.name + ".spool")
-
-
-def is_writing(db: Path) -> bool:
-    """Whether a hubstats process is writing `db` now."""
-    lock = FileLock(spool_folder(db) / "lock")
-    if not lock.lock_file or not Path(lock.lock_file).exists():
-        return False
-    try:
-        with lock.acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
-    except OSError:
-        return False
 
 
 class Writer:

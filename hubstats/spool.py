@@ -196,6 +196,27 @@ class Spool:
         return StoreError(f"cannot write {self.folder}: {error.strerror or error}; mend that and run it again")
 
 
+def spool_folder(db: Path) -> Path:
+    """Where records of `db` wait: beside it."""
+    return db.with_name(db.name + ".spool")
+
+
+def is_writing(db: Path) -> bool:
+    """Whether a hubstats process is writing `db` now."""
+    place = spool_folder(db) / "lock"
+    if not place.exists():
+        return False
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(place).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
+
+
 def repair(segment: Path) -> int:
     """Cuts off the line that a killed process did not finish, in each file; returns the last page that counts."""
     committed = segment / COMMITTED

@@ -12,9 +12,9 @@ import pytest
 
 from hubstats import doctor
 from hubstats.doctor import Finding, environment, file, services
-from hubstats.pipeline import Silent, Writer, spool_folder
+from hubstats.pipeline import Silent, Writer
 from hubstats.records import HubModel, Page
-from hubstats.spool import Spool
+from hubstats.spool import Spool, spool_folder
 from tests.conftest import Run
 from tests.servers.civitai import CivitaiServer, synthetic_civitai
 from tests.servers.github import GitHubServer

@@ -11,7 +11,6 @@ from hubstats import spool
 from hubstats.doctor.finding import Finding
 from hubstats.errors import HubstatsError, StoreBusy
 from hubstats.http.response import origin, shown
-from hubstats.pipeline import is_writing, spool_folder
 from hubstats.sources import discover
 from hubstats.store import Store, migrations, read_input, record_classes
 
@@ -21,7 +20,7 @@ AHEAD = timedelta(minutes=10)
 
 def examine(db: Path) -> Iterator[Finding]:
     """What is to be said of the file at `db`; it need not be there."""
-    writing = is_writing(db)
+    writing = spool.is_writing(db)
     if not db.exists():
         yield Finding("file", "there", "note", f"there is no file {db}", "make one with 'hubstats crawl'")
     else:
@@ -175,7 +174,7 @@ def _figures(store: Store, *, writing: bool) -> Iterator[Finding]:
 
 
 def _spool(db: Path, *, writing: bool) -> Iterator[Finding]:
-    folder = spool_folder(db)
+    folder = spool.spool_folder(db)
     waiting = spool.pending(folder)
     size = sum(waiting.values())
     unknown = sorted(set(waiting) - set(record_classes()) - {spool.CURSOR_TABLE})
